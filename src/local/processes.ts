@@ -1,0 +1,164 @@
+import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import Database from 'better-sqlite3'
+import { UserError } from '../errors.ts'
+
+/**
+ * The children of a local project, written down so that none outlives its parent for good: one small file
+ * a child under `<folder>/processes/`. A start after a `kill -9` of the parent ends what that parent left.
+ * A pid alone could meanwhile belong to somebody else, so the start time of the process is kept with it.
+ */
+export interface ChildRegistry {
+  spawn(name: string, command: string, args: readonly string[], options?: SpawnOptions): RecordedChild
+  /** Lets another process have the folder. */
+  close(): void
+}
+
+export interface RecordedChild {
+  readonly process: ChildProcess
+  /** The last lines that it wrote, for an error message. */
+  lastWords(): string
+  /** Settles with a line when the child ends, asked or not. */
+  readonly ended: Promise<string>
+  /** Sends the signal, waits, and uses SIGKILL after `graceMs`. Harmless when it has ended already. */
+  stop(signal?: NodeJS.Signals, graceMs?: number): Promise<void>
+}
+
+interface ProcessRecord {
+  readonly name: string
+  readonly pid: number
+  readonly startedAt: string
+  /** How this child wants to be asked to stop. */
+  readonly signal: NodeJS.Signals
+}
+
+/**
+ * Opens the registry of `folder`, after ending what a dead parent left there. Throws a UserError when another
+ * process has it: the folder belongs to one at a time.
+ */
+export async function openChildRegistry(folder: string): Promise<ChildRegistry> {
+  const recordFolder = join(folder, 'processes')
+  mkdirSync(recordFolder, { recursive: true })
+  const lock = lockFolder(folder)
+  await endOrphans(recordFolder)
+  return {
+    spawn: (name, command, args, options) => spawnRecorded(recordFolder, name, command, args, options),
+    close: () => lock.close(),
+  }
+}
+
+/** An exclusive lock that the system itself releases with the process, however that ends. */
+function lockFolder(folder: string): Database.Database {
+  const lock = new Database(join(folder, 'lock'), { timeout: 0 })
+  try {
+    lock.pragma('locking_mode = EXCLUSIVE')
+    lock.exec('begin exclusive')
+    return lock
+  } catch (cause) {
+    lock.close()
+    throw new UserError(`Another process is using the local project in ${folder}.`, {
+      hint: 'Stop that one with Ctrl-C, or use it as it is.',
+      cause,
+    })
+  }
+}
+
+function spawnRecorded(
+  recordFolder: string,
+  name: string,
+  command: string,
+  args: readonly string[],
+  options: SpawnOptions = {},
+): RecordedChild {
+  // A group of its own: Ctrl-C in a terminal reaches the parent alone, which then stops its children in order.
+  const child = spawn(command, [...args], { stdio: ['ignore', 'pipe', 'pipe'], ...options, detached: true })
+  const record = child.pid === undefined ? undefined : writeRecord(recordFolder, name, child.pid)
+  const words: string[] = []
+  const remember = (chunk: Buffer) => {
+    words.push(chunk.toString('utf8'))
+    if (words.length > 50) words.shift()
+  }
+  child.stdout?.on('data', remember)
+  child.stderr?.on('data', remember)
+  const ended = new Promise<string>(resolve => {
+    child.once('error', error => resolve(`${name} could not be started: ${error.message}`))
+    child.once('exit', (code, signal) => {
+      if (record !== undefined) rmSync(record, { force: true })
+      resolve(`${name} ended (${signal ?? `exit ${code}`})`)
+    })
+  })
+  return {
+    process: child,
+    lastWords: () => words.join('').trim().split('\n').slice(-15).join('\n'),
+    ended,
+    stop: async (signal = 'SIGTERM', graceMs = 5000) => {
+      if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
+      child.kill(signal)
+      const timer = setTimeout(() => child.kill('SIGKILL'), graceMs)
+      await ended
+      clearTimeout(timer)
+    },
+  }
+}
+
+function writeRecord(recordFolder: string, name: string, pid: number): string {
+  const path = join(recordFolder, `${name}-${pid}.json`)
+  const record: ProcessRecord = {
+    name,
+    pid,
+    startedAt: startTimeOf(pid),
+    signal: name === 'postgres' ? 'SIGQUIT' : 'SIGKILL',
+  }
+  writeFileSync(path, JSON.stringify(record))
+  return path
+}
+
+async function endOrphans(recordFolder: string): Promise<void> {
+  for (const file of readdirSync(recordFolder)) {
+    const path = join(recordFolder, file)
+    const record = readRecord(path)
+    if (record !== undefined && isStill(record.pid, record.startedAt)) await end(record)
+    rmSync(path, { force: true })
+  }
+}
+
+async function end(record: ProcessRecord): Promise<void> {
+  process.kill(record.pid, record.signal)
+  for (let waited = 0; isStill(record.pid, record.startedAt); waited += 50) {
+    if (waited === 5000) process.kill(record.pid, 'SIGKILL')
+    await delay(50)
+  }
+}
+
+function readRecord(path: string): ProcessRecord | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'))
+  } catch {
+    // Half-written by a parent that was killed in this very moment: its child had not been started for long.
+    return undefined
+  }
+}
+
+const isStill = (pid: number, startedAt: string): boolean =>
+  startedAt !== '' && startTimeOf(pid) === startedAt
+
+/** When that process began, in whatever form the system tells it; empty when there is no such process. */
+function startTimeOf(pid: number): string {
+  if (process.platform === 'linux') {
+    try {
+      // Field 22, counted after the command's closing parenthesis: the command itself may hold spaces. A
+      // zombie (state Z) has ended and only waits for its parent to notice.
+      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? []
+      return fields[0] === 'Z' ? '' : (fields[19] ?? '')
+    } catch {
+      return ''
+    }
+  }
+  try {
+    return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim()
+  } catch {
+    return ''
+  }
+}

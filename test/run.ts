@@ -1,0 +1,125 @@
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { run } from 'node:test'
+import { spec } from 'node:test/reporters'
+import { UserError } from '../src/errors.ts'
+import { projectKeys } from '../src/local/keys.ts'
+import { type Cluster, startCluster } from '../src/local/postgres.ts'
+import { PACKAGE_ROOT, prepareDatabase, query } from '../src/local/prepare.ts'
+import { type ChildRegistry, openChildRegistry } from '../src/local/processes.ts'
+import { type LocalProject, startProject } from '../src/local/project.ts'
+
+/**
+ * `npm test [-- FILE…]`: starts one PostgreSQL cluster with a migrated template database, runs the test
+ * files against it, two at a time, and prints the slowest of them.
+ */
+const TEMPLATE = 'template_mediaferry'
+const SHOWN = 10
+
+const files = chosenFiles(process.argv.slice(2))
+const { folder, registry } = await claimFolder()
+const cluster = await startCluster({ folder: join(folder, 'postgres'), registry, fresh: true })
+const projects: LocalProject[] = []
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop(130))
+try {
+  await prepareTemplate(cluster)
+  process.env.MEDIAFERRY_TEST_DATABASE = cluster.url('postgres')
+  process.env.MEDIAFERRY_TEST_TEMPLATE = TEMPLATE
+  await startProjects(files.filter(usesProject).length)
+  const durations = await runFiles()
+  printSlowest(durations)
+} catch (error) {
+  console.error(error)
+  process.exitCode = 1
+}
+await stop()
+
+function chosenFiles(wanted: readonly string[]): string[] {
+  const patterns = wanted.length === 0 ? ['test'] : wanted
+  const found = patterns.flatMap(pattern => {
+    if (/\.test\.ts$/.test(pattern) && existsSync(pattern)) return [pattern]
+    return globSync(pattern.endsWith('.ts') ? pattern : `${pattern}/**/*.test.ts`, { cwd: PACKAGE_ROOT })
+  })
+  if (found.length > 0) return found.sort()
+  console.error(`No test file matches ${patterns.join(' ')}. Give a path below test/, or none for all.`)
+  process.exit(1)
+}
+
+/** A run beside another one (an editor's, a watcher's) takes the next folder. */
+async function claimFolder(): Promise<{ folder: string; registry: ChildRegistry }> {
+  for (let run = 1; ; run++) {
+    const candidate = join(PACKAGE_ROOT, '.mediaferry', `test-${run}`)
+    try {
+      return { folder: candidate, registry: await openChildRegistry(candidate) }
+    } catch (error) {
+      if (!(error instanceof UserError) || run === 20) throw error
+    }
+  }
+}
+
+async function prepareTemplate(started: Cluster): Promise<void> {
+  const keys = projectKeys(join(folder, 'keys.json'))
+  await query(started.url('postgres'), `create database ${TEMPLATE}`)
+  await prepareDatabase({
+    databaseUrl: started.url(TEMPLATE),
+    folder: join(folder, 'lite'),
+    registry,
+    keys,
+    fileSizeLimit: 100 * 2 ** 20,
+  })
+  await query(started.url('postgres'), `alter database ${TEMPLATE} is_template true allow_connections false`)
+}
+
+function usesProject(file: string): boolean {
+  return readFileSync(join(PACKAGE_ROOT, file), 'utf8').includes('support/project.ts')
+}
+
+/** At most two: as many files run at once. Each has a copy of the template, and a file has it for itself. */
+async function startProjects(files: number): Promise<void> {
+  const coordinates: object[] = []
+  for (let number = 1; number <= Math.min(files, 2); number++) {
+    const name = `project_${number}`
+    await query(cluster.url('postgres'), `create database ${name} template ${TEMPLATE}`)
+    const project = await startProject({ folder: join(folder, name), databaseUrl: cluster.url(name) })
+    projects.push(project)
+    coordinates.push({
+      url: project.url,
+      webhookUrl: project.webhookUrl,
+      databaseUrl: project.databaseUrl,
+      secretKey: project.keys.secret,
+      accessToken: project.keys.whatsappAccessToken,
+      appSecret: project.keys.whatsappAppSecret,
+      verifyToken: project.keys.whatsappVerifyToken,
+      graphUrl: project.whatsapp.graphUrl,
+      controlUrl: project.whatsapp.elsewhereUrl,
+    })
+  }
+  process.env.MEDIAFERRY_TEST_PROJECTS = JSON.stringify(coordinates)
+}
+
+async function runFiles(): Promise<Map<string, number>> {
+  const durations = new Map<string, number>()
+  const stream = run({ files, concurrency: 2, execArgv: ['--import', 'tsx'], timeout: 240_000 })
+  stream.on('test:summary', summary => {
+    if (summary.file !== undefined) durations.set(relative(PACKAGE_ROOT, summary.file), summary.duration_ms)
+    else if (!summary.success) process.exitCode = 1
+  })
+  await new Promise<void>((resolve, reject) => {
+    const shown = stream.compose(spec)
+    shown.on('end', resolve).on('error', reject)
+    shown.pipe(process.stdout, { end: false })
+  })
+  return durations
+}
+
+function printSlowest(durations: Map<string, number>): void {
+  const slowest = [...durations].sort(([, a], [, b]) => b - a).slice(0, SHOWN)
+  console.log('\nSlowest files:')
+  for (const [file, ms] of slowest) console.log(`${(ms / 1000).toFixed(1).padStart(7)} s  ${file}`)
+}
+
+async function stop(code?: number): Promise<void> {
+  await Promise.all(projects.map(project => project.stop()))
+  await cluster.stop()
+  if (code !== undefined) process.exit(code)
+}
