@@ -28,13 +28,12 @@ export interface LiteOptions {
 /** Starts the server and waits until it answers. Its schema is read once, now: migrate before, not after. */
 export async function startLite(options: LiteOptions): Promise<Lite> {
   const port = await freePort()
-  mkdirSync(join(options.folder, 'supabase'), { recursive: true })
-  const config = join(options.folder, 'supabase', 'config.toml')
-  writeFileSync(config, configuration(options, port))
+  mkdirSync(options.folder, { recursive: true })
+  writeFileSync(join(options.folder, CONFIG), configuration(options, port))
   const child = options.registry.spawn(
     'lite',
     process.execPath,
-    [liteProgram(), 'start', '--no-admin', '--config', config],
+    [liteProgram(), 'start', '--no-admin', '--config', CONFIG],
     {
       cwd: options.folder,
       env: {
@@ -55,24 +54,39 @@ export async function startLite(options: LiteOptions): Promise<Lite> {
   return { url, ended: child.ended, stop: () => child.stop('SIGTERM') }
 }
 
+/** Relative to the working folder, which is how @supabase/lite looks for a module. */
+const CONFIG = 'lite.config.mjs'
+
+/**
+ * A module and not config.toml, because @supabase/lite 0.10.0 hands the driver json and jsonb arguments that are
+ * JSON text already, and the driver encodes them once more: a function would see a jsonb string instead of an
+ * array or object. A connection of our own takes texts as they are.
+ */
 function configuration({ databaseUrl, keys, fileSizeLimit }: LiteOptions, port: number): string {
-  return `project_id = "mediaferry"
+  const quoted = (value: string) => JSON.stringify(value)
+  return `import { createPostgresConnection } from ${quoted(import.meta.resolve('@supabase/lite/postgres'))}
 
-[api]
-port = ${port}
+const serialize = value => (typeof value === 'string' ? value : JSON.stringify(value))
 
-[db]
-driver = "postgres"
-url = "${databaseUrl}"
-
-[auth]
-publishable_key = "${keys.publishable}"
-secret_key = "${keys.secret}"
-jwt_secret = "${keys.jwtSecret}"
-
-[storage]
-enabled = true
-file_size_limit = "${fileSizeLimit}"
+export default {
+  connection: createPostgresConnection({
+    url: ${quoted(databaseUrl)},
+    postgresOptions: {
+      onnotice: () => {},
+      types: {
+        json: { to: 114, from: [114], serialize, parse: JSON.parse },
+        jsonb: { to: 3802, from: [3802], serialize, parse: JSON.parse },
+      },
+    },
+  }),
+  api: { port: ${port} },
+  auth: {
+    publishable_key: ${quoted(keys.publishable)},
+    secret_key: ${quoted(keys.secret)},
+    jwt_secret: ${quoted(keys.jwtSecret)},
+  },
+  storage: { enabled: true, file_size_limit: ${quoted(String(fileSizeLimit))} },
+}
 `
 }
 

@@ -1,5 +1,16 @@
 import { createHash } from 'node:crypto'
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { UserError } from '../errors.ts'
@@ -30,7 +41,7 @@ export async function placeForPostgres(wished: string): Promise<PostgresPlace> {
     postgres: join(home, 'bin', 'postgres'),
     folder: othersMayEnter(folder)
       ? folder
-      : join(tmpdir(), `mediaferry-${shortHash(folder)}`, basename(folder)),
+      : join(temporaryFolder(`mediaferry-${shortHash(folder)}`), basename(folder)),
     identity,
   }
 }
@@ -60,13 +71,14 @@ function othersMayEnter(folder: string): boolean {
   }
 }
 
+/** A copy for each version and place of the package, made once. */
 function copyPrograms(home: string): string {
-  const target = join(tmpdir(), `mediaferry-postgres-${shortHash(home)}`)
+  const manifest = readFileSync(join(dirname(home), 'package.json'), 'utf8')
+  const target = join(temporaryFolder('mediaferry-postgres'), shortHash(home + manifest))
   if (!existsSync(target)) {
     const half = `${target}-${process.pid}`
-    mkdirSync(half, { recursive: true })
     cpSync(home, half, { recursive: true, verbatimSymlinks: true })
-    chmodSync(half, 0o755)
+    letOthersRead(half)
     try {
       renameSync(half, target)
     } catch {
@@ -75,6 +87,31 @@ function copyPrograms(home: string): string {
     }
   }
   return target
+}
+
+/** A umask of 077 would have kept them from `nobody`. */
+function letOthersRead(folder: string): void {
+  chmodSync(folder, 0o755)
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isSymbolicLink()) chmodSync(join(entry.parentPath, entry.name), 0o755)
+  }
+}
+
+/**
+ * A folder of root's own that others may enter. Anybody can make a folder of that name first: root must
+ * neither run a program that he put there nor follow his links.
+ */
+function temporaryFolder(name: string): string {
+  const path = join(tmpdir(), name)
+  mkdirSync(path, { recursive: true })
+  const found = lstatSync(path)
+  if (!found.isDirectory() || found.uid !== 0) {
+    throw new UserError(`${path} belongs to somebody else; PostgreSQL's files cannot go there.`, {
+      hint: 'Remove it, run the command as an ordinary user, or set TMPDIR to another folder.',
+    })
+  }
+  chmodSync(path, 0o755)
+  return path
 }
 
 const shortHash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12)

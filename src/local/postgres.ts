@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../errors.ts'
 import { freePort } from './ports.ts'
@@ -67,8 +67,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     },
   )
   await new Promise<void>((resolve, reject) => {
-    child.process.stderr?.on('data', (chunk: Buffer) => {
-      if (chunk.includes('database system is ready to accept connections')) resolve()
+    child.process.stderr?.on('data', () => {
+      if (child.lastWords().includes('database system is ready to accept connections')) resolve()
     })
     child.ended.then(why =>
       reject(new UserError(`PostgreSQL did not start: ${why}`, { hint: child.lastWords() })),
@@ -89,10 +89,13 @@ function initialise(place: Awaited<ReturnType<typeof placeForPostgres>>, data: s
   const passwordFile = join(place.folder, 'password')
   writeFileSync(passwordFile, `${PASSWORD}\n`)
   chmodSync(passwordFile, 0o644)
+  // Under another name until it is whole: initdb writes PG_VERSION, by which the folder is known, among the first.
+  const half = `${data}-half`
+  rmSync(half, { recursive: true, force: true })
   const result = spawnSync(
     place.initdb,
     [
-      `--pgdata=${data}`,
+      `--pgdata=${half}`,
       '--username=postgres',
       '--auth=scram-sha-256',
       `--pwfile=${passwordFile}`,
@@ -109,4 +112,5 @@ function initialise(place: Awaited<ReturnType<typeof placeForPostgres>>, data: s
       hint: (result.stderr || String(result.error ?? '')).trim(),
     })
   }
+  renameSync(half, data)
 }

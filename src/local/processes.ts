@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import Database from 'better-sqlite3'
-import { UserError } from '../errors.ts'
+import { describeError, UserError } from '../errors.ts'
 
 /**
  * The children of a local project, written down so that none outlives its parent for good: one small file
@@ -42,7 +42,12 @@ export async function openChildRegistry(folder: string): Promise<ChildRegistry> 
   const recordFolder = join(folder, 'processes')
   mkdirSync(recordFolder, { recursive: true })
   const lock = lockFolder(folder)
-  await endOrphans(recordFolder)
+  try {
+    await endOrphans(recordFolder)
+  } catch (error) {
+    lock.close()
+    throw error
+  }
   return {
     spawn: (name, command, args, options) => spawnRecorded(recordFolder, name, command, args, options),
     close: () => lock.close(),
@@ -51,17 +56,21 @@ export async function openChildRegistry(folder: string): Promise<ChildRegistry> 
 
 /** An exclusive lock that the system itself releases with the process, however that ends. */
 function lockFolder(folder: string): Database.Database {
-  const lock = new Database(join(folder, 'lock'), { timeout: 0 })
+  let lock: Database.Database | undefined
   try {
+    lock = new Database(join(folder, 'lock'), { timeout: 0 })
     lock.pragma('locking_mode = EXCLUSIVE')
     lock.exec('begin exclusive')
     return lock
   } catch (cause) {
-    lock.close()
-    throw new UserError(`Another process is using the local project in ${folder}.`, {
-      hint: 'Stop that one with Ctrl-C, or use it as it is.',
-      cause,
-    })
+    lock?.close()
+    if (cause instanceof Database.SqliteError && cause.code.startsWith('SQLITE_BUSY')) {
+      throw new UserError(`Another process is using the local project in ${folder}.`, {
+        hint: 'Stop that one with Ctrl-C, or use it as it is.',
+        cause,
+      })
+    }
+    throw new UserError(`The local project in ${folder} cannot be locked: ${describeError(cause)}`, { cause })
   }
 }
 
@@ -125,10 +134,23 @@ async function endOrphans(recordFolder: string): Promise<void> {
 }
 
 async function end(record: ProcessRecord): Promise<void> {
-  process.kill(record.pid, record.signal)
+  signalGroup(record, record.signal)
   for (let waited = 0; isStill(record.pid, record.startedAt); waited += 50) {
-    if (waited === 5000) process.kill(record.pid, 'SIGKILL')
+    if (waited === 5000) signalGroup(record, 'SIGKILL')
     await delay(50)
+  }
+}
+
+/** To the child and what it started itself: each child leads a group of its own. */
+function signalGroup({ name, pid }: ProcessRecord, signal: NodeJS.Signals): void {
+  try {
+    process.kill(process.platform === 'win32' ? pid : -pid, signal)
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ESRCH') return
+    throw new UserError(`${name} (process ${pid}) is left from an earlier run and cannot be ended.`, {
+      hint: `End it as the user who started it: kill ${pid}`,
+      cause,
+    })
   }
 }
 
