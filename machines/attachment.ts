@@ -31,8 +31,8 @@ import type {
 } from '../src/attachment.ts'
 import { required } from './required.ts'
 
-/** Why everything is asked to let go: the daemon stops, an operator paused it, or a dependency is down. */
-export type InterruptReason = 'drain' | 'pause' | Dependency
+/** Why a claim is let go: the daemon stops, an operator paused it, another must run alone, or a dependency is down. */
+export type InterruptReason = 'drain' | 'pause' | 'isolation' | Dependency
 
 export type AttachmentEvent =
   | { readonly type: 'START' }
@@ -73,6 +73,7 @@ export function interruption(reason: InterruptReason, retryInMs = 0): Settlement
   const text: Record<InterruptReason, readonly [code: string, message: string]> = {
     drain: ['stopping', 'The daemon stopped before this attachment was done.'],
     pause: ['paused', 'The pipeline was paused before this attachment was done.'],
+    isolation: ['stood_aside', 'A file that has cost workers their lease had to run alone.'],
     whatsapp: ['whatsapp_down', 'WhatsApp cannot be used at the moment.'],
     storage: ['storage_down', 'Storage cannot be used at the moment.'],
     database: ['database_down', 'The database cannot be used at the moment.'],
@@ -130,7 +131,6 @@ export const attachmentMachine = words.createMachine({
   initial: 'waiting',
   states: {
     waiting: {
-      description: 'claimed, waiting for a lane',
       on: {
         START: 'UPLOADING',
         INTERRUPT: {
@@ -157,7 +157,6 @@ export const attachmentMachine = words.createMachine({
       },
       states: {
         resolving: {
-          description: 'asking Meta for the address',
           invoke: {
             id: 'resolve',
             src: 'resolve',
@@ -170,7 +169,6 @@ export const attachmentMachine = words.createMachine({
           },
         },
         transferring: {
-          description: 'streaming into Storage',
           invoke: {
             id: 'transfer',
             src: 'transfer',
@@ -196,7 +194,6 @@ export const attachmentMachine = words.createMachine({
           },
         },
         judging: {
-          description: 'whose fault was it?',
           invoke: {
             id: 'judge',
             src: 'judge',
@@ -218,7 +215,6 @@ export const attachmentMachine = words.createMachine({
           },
         },
         settling: {
-          description: 'telling the database',
           on: { INTERRUPT: {} },
           invoke: {
             id: 'settle',
@@ -259,7 +255,7 @@ export const attachmentMachine = words.createMachine({
     UPLOADED: { type: 'final' },
     FAILED: { type: 'final' },
     PENDING: { type: 'final' },
-    released: { type: 'final', description: 'the claim is no longer ours' },
+    released: { type: 'final' },
   },
   output: ({ context: { settlement, answer, failure } }): AttachmentOutput =>
     settlement !== null && answer !== null

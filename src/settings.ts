@@ -128,3 +128,10 @@ function given(source: Source): Record<string, string> {
     }),
   )
 }
+
+/** Where the project is, for a command that named `supabase` among its needs. */
+export function supabaseOf(settings: Settings): { readonly url: string; readonly key: string } {
+  const { SUPABASE_URL: url, SUPABASE_SECRET_KEY: key } = settings
+  if (url === undefined || key === undefined) throw new Error('readSettings was not asked for supabase')
+  return { url, key }
+}

@@ -49,9 +49,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     max_connections: '200',
     max_wal_senders: '20',
     max_replication_slots: '20',
-    // A local project may lose its last moments when the machine itself fails; a killed process loses nothing.
+    // A local project may lose its last moments when the machine itself fails. A killed process loses nothing:
+    // for that, synchronous_commit stays on, or what it has confirmed last would still be in its own memory.
     fsync: 'off',
-    synchronous_commit: 'off',
     full_page_writes: 'off',
     ...options.settings,
   }

@@ -95,7 +95,10 @@ function spawnRecorded(
     child.once('error', error => resolve(`${name} could not be started: ${error.message}`))
     child.once('exit', (code, signal) => {
       if (record !== undefined) rmSync(record, { force: true })
-      resolve(`${name} ended (${signal ?? `exit ${code}`})`)
+      const line = `${name} ended (${signal ?? `exit ${code}`})`
+      // Its last words may still be in the pipe, which a child of its own can hold open for longer.
+      child.once('close', () => resolve(line))
+      setTimeout(() => resolve(line), 250).unref()
     })
   })
   return {

@@ -1,0 +1,16 @@
+import { startDaemon } from '../daemon.ts'
+import { createLog } from '../log.ts'
+import { environment, readSettings } from '../settings.ts'
+import { stopSignal } from './stop-signal.ts'
+
+/** `mediaferry start`: the daemon, until a signal or PM2 ends it. */
+export async function start(): Promise<void> {
+  const settings = readSettings(environment(), ['supabase', 'token'])
+  const log = createLog(settings.LOG_LEVEL)
+  const stopped = stopSignal()
+  const daemon = await startDaemon(settings, log)
+  // PM2's wait_ready; harmless without it.
+  process.send?.('ready')
+  log.info({ reason: await stopped }, 'stopping')
+  await daemon.stop()
+}

@@ -1,0 +1,150 @@
+import { createActor, fromPromise } from 'xstate'
+import { daemonMachine } from '../machines/daemon.ts'
+import { UserError } from './errors.ts'
+import { type Intake, startIntake } from './intake/intake.ts'
+import { realtimeClient } from './intake/realtime.ts'
+import type { Log } from './log.ts'
+import { openPipeline, type Pipeline } from './pipeline.ts'
+import { type Settings, supabaseOf } from './settings.ts'
+import { openStateFile, type StateFile } from './state/state-file.ts'
+import { VERSION } from './version.ts'
+
+/** A running daemon. */
+export interface Daemon {
+  readonly worker: string
+  /** Drains within DRAIN_TIMEOUT and closes everything. A second call does not wait for the drain. */
+  stop(): Promise<void>
+}
+
+/** How long a settle may take after the drain before the claim is left to its lease. */
+const SETTLE_GRACE_MS = 4000
+
+interface Parts {
+  state?: StateFile
+  pipeline?: Pipeline
+  intake?: Intake
+  drained?: Promise<void> | undefined
+}
+
+/**
+ * Starts every part in order and resolves when the daemon works; rejects, with everything stopped again, when it
+ * cannot. A database that is down is waited for: only settings and the state file can make a start fail.
+ */
+export async function startDaemon(settings: Settings, log: Log): Promise<Daemon> {
+  const parts: Parts = {}
+  const stopping = new AbortController()
+  const lifecycle = createActor(
+    daemonMachine.provide({
+      actors: {
+        start: fromPromise(async () => openParts(parts, settings, log)),
+        recover: fromPromise(({ signal }) => recover(parts, log, AbortSignal.any([signal, stopping.signal]))),
+        drain: fromPromise(async () => {
+          await parts.intake?.stop()
+          parts.drained = parts.pipeline?.dispatcher.drain(settings.DRAIN_TIMEOUT, SETTLE_GRACE_MS)
+          await parts.drained
+        }),
+        close: fromPromise(() => closeParts(parts)),
+      },
+    }),
+    { input: { drainTimeoutMs: settings.DRAIN_TIMEOUT } },
+  )
+  const ended = new Promise<void>(resolve => {
+    lifecycle.subscribe({ complete: resolve })
+  })
+  const ready = new Promise<void>(resolve => {
+    lifecycle.subscribe(snapshot => {
+      if (snapshot.hasTag('ready')) resolve()
+    })
+  })
+  lifecycle.start()
+  await Promise.race([ready, ended])
+  const { output } = lifecycle.getSnapshot()
+  if (output !== undefined) {
+    throw output.failed ? output.failure : new UserError('The daemon was stopped while it was starting.')
+  }
+  parts.intake = listen(parts, settings, log, () => String(lifecycle.getSnapshot().value))
+  parts.pipeline?.dispatcher.look()
+  const worker = parts.state?.workerId ?? ''
+  log.info({ worker, version: VERSION, concurrency: settings.CONCURRENCY }, 'ready')
+  return {
+    worker,
+    stop: async () => {
+      stopping.abort()
+      lifecycle.send({ type: 'STOP' })
+      await ended
+      log.info({ peak_rss_mb: Math.round(process.resourceUsage().maxRSS / 1024) }, 'stopped')
+    },
+  }
+}
+
+function openParts(parts: Parts, settings: Settings, log: Log): void {
+  const state = openStateFile(settings.STATE_FILE, {
+    project: supabaseOf(settings).url,
+    warn: warning => log.warn({ code: warning.code }, warning.message),
+  })
+  parts.state = state
+  parts.pipeline = openPipeline({
+    settings,
+    state,
+    log,
+    takeWoken: most => parts.intake?.takeWoken(most) ?? [],
+  })
+}
+
+/** First the claims of an earlier life, then its outbox, and only then new claims. */
+async function recover(parts: Parts, log: Log, signal: AbortSignal): Promise<{ paused: boolean }> {
+  const { state, pipeline } = parts
+  if (state === undefined || pipeline === undefined) throw new Error('recovering before the start')
+  const { database, circuits, settler } = pipeline
+  const ask = async <T>(question: () => Promise<T>): Promise<T> => {
+    for (;;) {
+      try {
+        return await question()
+      } catch (error) {
+        signal.throwIfAborted()
+        circuits.trip('database', pipeline.failureOf(error))
+        await circuits.closed('database', signal)
+      }
+    }
+  }
+  const { released } = await ask(() => database.release(state.workerId))
+  if (released.length > 0) log.warn({ attachments: released.length }, 'claims of an earlier life released')
+  for (const { entry, answer } of await ask(() => settler.flushOutbox())) {
+    log.info({ attachment: entry.id, answer }, 'settled what an earlier life had uploaded')
+    if (answer === 'lost') await pipeline.discard(entry.bucket, entry.settlement.objectKey)
+  }
+  const { paused } = await ask(() => database.beat(state.workerId, 'recovering', circuits.states(), VERSION))
+  return { paused }
+}
+
+function listen(parts: Parts, settings: Settings, log: Log, lifecycle: () => string): Intake {
+  const { state, pipeline } = parts
+  if (state === undefined || pipeline === undefined) throw new Error('listening before the start')
+  const { database, circuits, dispatcher } = pipeline
+  const { url, key } = supabaseOf(settings)
+  return startIntake({
+    worker: state.workerId,
+    createClient: () => realtimeClient(url, key),
+    beat: async () => (await database.beat(state.workerId, lifecycle(), circuits.states(), VERSION)).beat,
+    attachmentsAfter: database.after,
+    cursor: state.cursor,
+    onWake: dispatcher.look,
+    onSweep: dispatcher.look,
+    onState: ({ hearing, cause }) => {
+      if (hearing) log.info('Realtime is heard')
+      else log.warn({ cause }, 'Realtime is not heard: sweeping every second')
+    },
+    onDatabaseError: error => circuits.trip('database', pipeline.failureOf(error)),
+    log,
+    sweepIntervalMs: settings.SWEEP_INTERVAL,
+    canaryIntervalMs: settings.CANARY_INTERVAL,
+    canaryTimeoutMs: settings.CANARY_TIMEOUT,
+  })
+}
+
+async function closeParts({ intake, pipeline, state, drained }: Parts): Promise<void> {
+  await intake?.stop()
+  await drained
+  await pipeline?.close()
+  state?.close()
+}

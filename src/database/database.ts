@@ -1,0 +1,177 @@
+import { createClient } from '@supabase/supabase-js'
+import { Agent, fetch } from 'undici'
+import type { z } from 'zod'
+import type { Claim, SettleAnswer, Settlement } from '../attachment.ts'
+import {
+  type AfterAnswer,
+  afterAnswer,
+  beatAnswer,
+  claimAnswer,
+  pausedAnswer,
+  recordAnswer,
+  releaseAnswer,
+  renewAnswer,
+  retryAnswer,
+  type Summary,
+  settleAnswer,
+  summaryAnswer,
+} from './answers.ts'
+import { DatabaseError, databaseError, noAnswer } from './database-error.ts'
+import { settlementRow, tidyDetail } from './settlement-row.ts'
+
+/** Which claim a call is about: the row and the fencing token it was claimed with. */
+export interface ClaimKey {
+  readonly id: number
+  readonly claimToken: number
+}
+
+/** A claim together with how it ended. */
+export interface SettlementOfClaim extends ClaimKey {
+  readonly settlement: Settlement
+}
+
+export interface SystemEvent {
+  readonly attachmentId: number | null
+  readonly event: string
+  readonly detail: Readonly<Record<string, unknown>>
+}
+
+/**
+ * The SQL functions, typed and batched. Every call rejects with a DatabaseError and with nothing else; every
+ * duration is in milliseconds.
+ */
+export interface Database {
+  claim(worker: string, ids: readonly number[], max: number, leaseMs: number): Promise<ClaimAnswer>
+  /** The claims that are still held. */
+  renew(worker: string, claims: readonly ClaimKey[], leaseMs: number): Promise<readonly ClaimKey[]>
+  /** One answer for each settlement, in their order. */
+  settle(worker: string, settlements: readonly SettlementOfClaim[]): Promise<readonly SettleAnswer[]>
+  /** Lets go of what this worker held in an earlier life. */
+  release(
+    worker: string,
+  ): Promise<{ readonly released: readonly number[]; readonly workerLost: readonly number[] }>
+  after(xid: string, id: number, max: number): Promise<AfterAnswer>
+  /** Writes this worker's row of `realtime_canary`; answers its new beat, and whether the pipeline is paused. */
+  beat(
+    worker: string,
+    state: string,
+    circuits: Readonly<Record<string, string>>,
+    version: string,
+  ): Promise<{ readonly beat: number; readonly paused: boolean }>
+  record(worker: string, events: readonly SystemEvent[]): Promise<void>
+  retry(ids: readonly number[] | null, code: string | null, max: number): Promise<readonly number[]>
+  summary(): Promise<Summary>
+  setPaused(paused: boolean, by: string, reason: string | null): Promise<void>
+  /** Calls that are still under way reject. */
+  close(): Promise<void>
+}
+
+export interface ClaimAnswer {
+  readonly paused: boolean
+  readonly claims: readonly Claim[]
+  /** Rows that were failed instead, because they had cost five workers their lease. */
+  readonly workerLost: readonly number[]
+}
+
+export interface DatabaseOptions {
+  readonly url: string
+  readonly key: string
+  /** A call that takes longer counts as not answered. */
+  readonly timeoutMs?: number
+}
+
+const CALL_TIMEOUT_MS = 15_000
+
+/** Opens a client of the Data API. supabase-js speaks; undici carries, with kept-alive connections. */
+export function openDatabase(options: DatabaseOptions): Database {
+  const agent = new Agent({ connections: 8, keepAliveTimeout: 30_000 })
+  const timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS
+  const carry: typeof globalThis.fetch = (input, init) => {
+    const carried = fetch(input as string, {
+      ...(init as object),
+      dispatcher: agent,
+      signal: AbortSignal.timeout(timeoutMs),
+    })
+    return carried as unknown as Promise<Response>
+  }
+  const client = createClient(options.url, options.key, {
+    auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+    global: { fetch: carry },
+  })
+
+  async function call<Shape extends z.ZodType>(
+    name: string,
+    args: object,
+    shape: Shape,
+  ): Promise<z.output<Shape>> {
+    const { data, error, status } = await client.rpc(name, args)
+    if (error !== null) throw status === 0 ? noAnswer(error) : databaseError(error, status)
+    const parsed = shape.safeParse(data)
+    if (parsed.success) return parsed.data
+    const fault = parsed.error.issues[0]
+    throw otherShape(name, `${fault?.path.join('.')}: ${fault?.message}`, parsed.error)
+  }
+
+  return {
+    claim: async (worker, ids, max, leaseMs) => {
+      const answer = await call(
+        'claim_attachments',
+        { worker, ids, max, lease: interval(leaseMs) },
+        claimAnswer,
+      )
+      return { paused: answer.paused, claims: answer.claims, workerLost: answer.worker_lost }
+    },
+    renew: async (worker, claims, leaseMs) => {
+      const args = { worker, claims: claims.map(keyRow), lease: interval(leaseMs) }
+      const { held } = await call('renew_leases', args, renewAnswer)
+      return held.map(row => ({ id: row.id, claimToken: row.claim_token }))
+    },
+    settle: async (worker, settlements) => {
+      const results = settlements.map(item => ({ ...keyRow(item), ...settlementRow(item.settlement) }))
+      const { answers } = await call('settle_attachments', { worker, results }, settleAnswer)
+      const byKey = new Map(answers.map(row => [`${row.id}-${row.claim_token}`, row.answer]))
+      return settlements.map(({ id, claimToken }) => {
+        const answer = byKey.get(`${id}-${claimToken}`)
+        // Not to be guessed: whoever is told `lost` deletes its object.
+        if (answer === undefined) throw otherShape('settle_attachments', `no answer for ${id}`)
+        return answer
+      })
+    },
+    release: async worker => {
+      const answer = await call('release_claims', { worker }, releaseAnswer)
+      return { released: answer.released, workerLost: answer.worker_lost }
+    },
+    after: (xid, id, max) => call('attachments_after', { xid, id, max }, afterAnswer),
+    beat: (worker, state, circuits, version) =>
+      call('beat_canary', { worker, state, circuits, version }, beatAnswer),
+    record: async (worker, events) => {
+      const rows = events.map(({ attachmentId, event, detail }) => ({
+        attachment_id: attachmentId,
+        worker,
+        event,
+        detail: tidyDetail(detail),
+      }))
+      await call('record_events', { events: rows }, recordAnswer)
+    },
+    retry: async (ids, code, max) =>
+      (await call('retry_attachments', { ids, code, max }, retryAnswer)).retried,
+    summary: () => call('pipeline_summary', {}, summaryAnswer),
+    setPaused: async (paused, by, reason) => {
+      await call('set_pipeline_paused', { paused, changed_by: by, reason }, pausedAnswer)
+    },
+    close: () => agent.destroy(),
+  }
+}
+
+const keyRow = ({ id, claimToken }: ClaimKey) => ({ id, claim_token: claimToken })
+
+const interval = (milliseconds: number): string => `${milliseconds} milliseconds`
+
+function otherShape(name: string, fault: string, cause?: unknown): DatabaseError {
+  const message = `${name} answered in another shape than this version knows (${fault}).`
+  return new DatabaseError(
+    { verdict: 'interrupted', dependency: 'database', code: 'schema', message },
+    false,
+    cause,
+  )
+}

@@ -1,0 +1,180 @@
+import PQueue from 'p-queue'
+import type { InterruptReason } from '../../machines/attachment.ts'
+import type { Claim } from '../attachment.ts'
+import type { Log } from '../log.ts'
+import type { AttachmentRun, FinishedRun, StartAttachment } from './attachment-run.ts'
+import type { Circuits } from './circuits.ts'
+import { createIsolation, runsAlone } from './isolation.ts'
+import type { Leases } from './leases.ts'
+
+export interface DispatcherOptions {
+  readonly concurrency: number
+  readonly claim: (ids: readonly number[], max: number) => Promise<ClaimAnswer>
+  /** Ids that were announced and not asked for yet; those given out are forgotten. */
+  readonly takeWoken: (most: number) => readonly number[]
+  readonly start: StartAttachment
+  /** Told when a claim failed; opens the circuit. */
+  readonly onClaimFailed: (error: unknown) => void
+  readonly onFinished: (finished: FinishedRun) => void
+  readonly circuits: Pick<Circuits, 'firstOpen' | 'waitMs'>
+  readonly leases: Leases
+  readonly log: Log
+}
+
+export interface ClaimAnswer {
+  readonly paused: boolean
+  readonly claims: readonly Claim[]
+  readonly workerLost: readonly number[]
+}
+
+/**
+ * Who works on what. Claims as many rows as lanes are free and a small prefetch, many in one call; gives each
+ * claim an actor of its own; runs at most `concurrency` of them at once.
+ */
+export interface Dispatcher {
+  /** Something may be due: a wake-up, a sweep, a circuit that closed. Cheap, and never two claims at once. */
+  look(): void
+  counts(): DispatcherCounts
+  /** Gives back the claims that no lane has begun with: a dependency is down, or an operator paused. */
+  giveBackWaiting(reason: InterruptReason, retryInMs: number): void
+  /**
+   * No more claims; lanes may finish what they can within the time, the rest is interrupted. Settles when every
+   * claim is settled, or given up `graceMs` later because the database does not answer.
+   */
+  drain(timeoutMs: number, graceMs: number): Promise<void>
+}
+
+export interface DispatcherCounts {
+  /** Claimed and not through with their lane yet: waiting for one, or in one. */
+  readonly claimed: number
+  readonly inLanes: number
+  /** All claims held, also those that are only waiting for the database's answer. */
+  readonly live: number
+  readonly paused: boolean
+}
+
+/** Claims that may wait for the database's answer while lanes go on, at 4.5 KB each. */
+const MOST_UNSETTLED = 1000
+
+export function createDispatcher(options: DispatcherOptions): Dispatcher {
+  const { concurrency, circuits, leases, log } = options
+  const lanes = new PQueue({ concurrency })
+  const isolation = createIsolation()
+  const live = new Set<AttachmentRun>()
+  /** Claimed beyond the lanes, so that none waits for a claim's round trip. */
+  const prefetch = Math.max(2, concurrency)
+  /** While lanes are busy a claim waits for this much room: at 32 lanes one call then brings 32 rows or more. */
+  const leastRoom = Math.min(500, prefetch)
+  let claimed = 0
+  /** Claims among them that must run alone; nothing else is claimed before they are through. */
+  let suspects = 0
+  let claiming = false
+  let lookAgain = false
+  let draining = false
+  let paused = false
+  let drained: Promise<void> | undefined
+  let tellIdle: (() => void) | undefined
+
+  const room = (): number => concurrency + prefetch - Math.max(claimed, live.size - MOST_UNSETTLED)
+
+  function look(): void {
+    lookAgain = true
+    if (draining || claiming || suspects > 0) return
+    if (room() < leastRoom || circuits.firstOpen() !== null) return
+    lookAgain = false
+    void claimSome(Math.min(room(), 500))
+  }
+
+  async function claimSome(max: number): Promise<void> {
+    claiming = true
+    const sentAt = performance.now()
+    try {
+      // A claim takes half of its rows from those just announced; more ids would only be forgotten.
+      const answer = await options.claim(options.takeWoken(Math.ceil(max / 2)), max)
+      paused = answer.paused
+      for (const id of answer.workerLost) log.error({ attachment: id, code: 'worker_lost' }, 'failed')
+      for (const claim of answer.claims) take(claim, sentAt)
+      // A full answer means that more is due; any other ends it until the next wake-up or sweep.
+      if (answer.claims.length >= max) lookAgain = true
+    } catch (error) {
+      options.onClaimFailed(error)
+    } finally {
+      claiming = false
+      if (lookAgain) look()
+      tellWhenIdle()
+    }
+  }
+
+  function tellWhenIdle(): void {
+    if (live.size === 0 && !claiming) tellIdle?.()
+  }
+
+  function take(claim: Claim, sentAt: number): void {
+    const run = options.start(claim)
+    live.add(run)
+    claimed++
+    if (runsAlone(claim)) suspects++
+    leases.hold(claim, sentAt, run)
+    void run.done.then(finished => finish(run, finished))
+    // What came while the claim was under way: it is given back before a lane can begin with it.
+    const down = circuits.firstOpen()
+    if (draining) run.interrupt('drain', 0)
+    else if (down !== null) run.interrupt(down, circuits.waitMs(down))
+    void lanes.add(() => isolation.run(claim, () => work(run))).finally(() => leaveLane(claim))
+  }
+
+  async function work(run: AttachmentRun): Promise<void> {
+    if (runsAlone(run.claim)) await clearAround(run)
+    await run.runInLane()
+  }
+
+  /** Should it end this process too, nobody else's lease may be lost with it: whatever is held here is let go first. */
+  async function clearAround(run: AttachmentRun): Promise<void> {
+    const others = [...live].filter(other => other !== run)
+    for (const other of others) other.interruptIfWaiting('isolation', 0)
+    lookAgain = true
+    await Promise.race([run.done, Promise.all(others.map(other => other.done))])
+  }
+
+  function leaveLane(claim: Claim): void {
+    claimed--
+    if (runsAlone(claim)) suspects--
+    if (lookAgain) look()
+  }
+
+  function finish(run: AttachmentRun, finished: FinishedRun): void {
+    leases.drop(run.claim)
+    live.delete(run)
+    options.onFinished(finished)
+    if (lookAgain) look()
+    tellWhenIdle()
+  }
+
+  async function drain(timeoutMs: number, graceMs: number): Promise<void> {
+    draining = true
+    for (const run of live) run.interruptIfWaiting('drain', 0)
+    const idle = new Promise<void>(resolve => {
+      tellIdle = resolve
+    })
+    const interruptRest = setTimeout(() => {
+      for (const run of live) run.interrupt('drain', 0)
+    }, timeoutMs)
+    const giveUp = setTimeout(() => tellIdle?.(), timeoutMs + graceMs)
+    tellWhenIdle()
+    await idle
+    clearTimeout(interruptRest)
+    clearTimeout(giveUp)
+  }
+
+  return {
+    look,
+    counts: () => ({ claimed, inLanes: lanes.pending, live: live.size, paused }),
+    giveBackWaiting: (reason, retryInMs) => {
+      for (const run of live) run.interruptIfWaiting(reason, retryInMs)
+    },
+    drain: (timeoutMs, graceMs) => {
+      drained ??= drain(timeoutMs, graceMs)
+      return drained
+    },
+  }
+}

@@ -1,0 +1,91 @@
+import type { Clock } from './clock.ts'
+
+/** How soon a beat that could not be written is tried again. */
+const RETRY_MS = 5000
+
+export interface CanaryOptions {
+  /** `beat_canary`: writes our row and resolves with its new number; 1 when the row was made just now. */
+  readonly beat: () => Promise<number>
+  readonly intervalMs: number
+  /** From the answer of the write to the event. */
+  readonly timeoutMs: number
+  readonly clock: Clock
+  /** A beat came back. */
+  readonly onHeard: () => void
+  readonly onLate: () => void
+  /** Our row changed without a new beat: somebody wants us to look at once (`retry_attachments`, `resume`). */
+  readonly onNudge: () => void
+  /** The beat could not be written: the database's trouble, and no sign of deafness. */
+  readonly onError: (error: unknown) => void
+}
+
+/** Writes a row of our own on purpose, and waits for its event. */
+export interface Canary {
+  /** Beats now, and says late only of this beat: an older one may have been lost before the server listened. */
+  prove(): void
+  /** An UPDATE of our own row was announced. */
+  seen(beat: number): void
+  /** Resolves when no write is under way any more. */
+  stop(): Promise<void>
+}
+
+export function createCanary(options: CanaryOptions): Canary {
+  const { clock, intervalMs, timeoutMs } = options
+  let heard = 0
+  /** The number of our latest write; what it answers after another began is of no interest. */
+  let turn = 0
+  let lateTimer: unknown
+  let nextTimer: unknown
+  let stopped = false
+  const writing = new Set<Promise<void>>()
+
+  function begin(): void {
+    if (stopped) return
+    clock.clearTimeout(lateTimer)
+    clock.clearTimeout(nextTimer)
+    turn++
+    const write = beat(turn).finally(() => writing.delete(write))
+    writing.add(write)
+  }
+
+  async function beat(mine: number): Promise<void> {
+    let number: number
+    try {
+      number = await options.beat()
+    } catch (error) {
+      if (stopped || mine !== turn) return
+      nextTimer = clock.setTimeout(begin, Math.min(RETRY_MS, intervalMs))
+      options.onError(error)
+      return
+    }
+    if (stopped || mine !== turn) return
+    if (number === 1) {
+      // The row is new, so this was an INSERT, which is not announced to us; its numbers start anew.
+      heard = 1
+      begin()
+      return
+    }
+    nextTimer = clock.setTimeout(begin, intervalMs)
+    if (heard < number) lateTimer = clock.setTimeout(options.onLate, timeoutMs)
+  }
+
+  return {
+    prove: begin,
+    seen(number) {
+      if (stopped) return
+      if (number <= heard) {
+        options.onNudge()
+        return
+      }
+      heard = number
+      clock.clearTimeout(lateTimer)
+      options.onHeard()
+    },
+    async stop() {
+      stopped = true
+      clock.clearTimeout(lateTimer)
+      clock.clearTimeout(nextTimer)
+      await Promise.all(writing)
+    },
+  }
+}

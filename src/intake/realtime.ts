@@ -1,0 +1,124 @@
+import type { RealtimeChannel, RealtimeClient } from '@supabase/realtime-js'
+import { createClient } from '@supabase/supabase-js'
+import { z } from 'zod'
+import type { SubscriptionEvent } from '../../machines/subscription.ts'
+
+export interface RealtimeLinkOptions {
+  readonly createClient: () => RealtimeClient
+  /** Ours is the row of `realtime_canary` with this worker. */
+  readonly worker: string
+  /** What happened to the subscription. */
+  readonly onEvent: (event: SubscriptionEvent) => void
+  /** A row of `attachments` was inserted. */
+  readonly onInsert: (id: number) => void
+  /** Our row of `realtime_canary` was updated. */
+  readonly onCanary: (beat: number) => void
+}
+
+/** One channel on one client at a time. What an older channel still says is ignored. */
+export interface RealtimeLink {
+  /** Leaves the present channel, or with `whole` closes the present client, and joins anew. */
+  join(whole: boolean): void
+  close(): Promise<void>
+}
+
+/** A client of the project's Realtime, for `RealtimeLinkOptions.createClient`. */
+export function realtimeClient(url: string, key: string): RealtimeClient {
+  return createClient(url, key, { auth: { persistSession: false, autoRefreshToken: false } }).realtime
+}
+
+const change = z.object({ new: z.record(z.string(), z.unknown()), errors: z.array(z.string()).nullish() })
+const system = z.object({ status: z.string(), message: z.string(), extension: z.string() })
+
+/**
+ * The protocol and its traps, measured with supabase/realtime 2.129.8 and realtime-js 2.119: SUBSCRIBED comes before
+ * the server listens, so the `system` frame decides; `wait` asks the server to hold SUBSCRIBED back until then, which
+ * that version ignores; `channel(topic)` answers an existing channel, so every join has a topic of its own; removing
+ * a client's last channel closes its socket, so the new channel is joined before the old one is left.
+ */
+export function createRealtimeLink(options: RealtimeLinkOptions): RealtimeLink {
+  const { worker, onEvent } = options
+  let client: RealtimeClient | null = null
+  let channel: RealtimeChannel | null = null
+  let joins = 0
+
+  function subscribe(on: RealtimeClient): RealtimeChannel {
+    const mine = ++joins
+    /** Hands over only what the present channel says. */
+    const present = (handle: (payload: unknown) => void) => (payload: unknown) => {
+      if (mine === joins) handle(payload)
+    }
+    const fresh = on.channel(`mediaferry-${worker}-${mine}`, {
+      config: { postgres_changes_options: { wait: true } },
+    })
+    fresh
+      .on(
+        'postgres_changes',
+        // The id is all that is needed, and a row over 1 MiB would come mutilated.
+        { event: 'INSERT', schema: 'public', table: 'attachments', select: ['id'] },
+        present(payload => numberIn(payload, 'id', options.onInsert)),
+      )
+      .on(
+        'postgres_changes',
+        { event: 'UPDATE', schema: 'public', table: 'realtime_canary', filter: `worker=eq.${worker}` },
+        present(payload => numberIn(payload, 'beat', options.onCanary)),
+      )
+      .on(
+        'system',
+        {},
+        present(payload => heardSystem(payload)),
+      )
+    fresh.subscribe((status, error) => {
+      if (mine !== joins) return
+      if (status === 'CHANNEL_ERROR') onEvent({ type: status, message: error?.message ?? 'connection lost' })
+      else onEvent({ type: status })
+    })
+    return fresh
+  }
+
+  function heardSystem(payload: unknown): void {
+    const said = system.safeParse(payload).data
+    if (said === undefined) return
+    if (said.status !== 'ok') onEvent({ type: 'SYSTEM_ERROR', message: said.message })
+    else if (said.extension === 'postgres_changes') onEvent({ type: 'SYSTEM_OK' })
+  }
+
+  function numberIn(payload: unknown, column: string, handle: (value: number) => void): void {
+    const row = change.safeParse(payload).data
+    const value = Number(row?.new[column])
+    if (Number.isSafeInteger(value) && value > 0) handle(value)
+    // "Error 401: Unauthorized": the key may join and may not read the table.
+    else
+      onEvent({ type: 'SYSTEM_ERROR', message: row?.errors?.join(', ') || `an event came without ${column}` })
+  }
+
+  function closeClient(old: RealtimeClient): Promise<unknown> {
+    // Without a disconnect of its own a frozen server would keep us waiting for the answers to our leaving.
+    const left = old.removeAllChannels()
+    return Promise.allSettled([old.disconnect(), left])
+  }
+
+  return {
+    join(whole) {
+      const [oldClient, oldChannel] = [client, channel]
+      if (whole || oldClient === null) {
+        client = null
+        channel = null
+        joins++
+        if (oldClient !== null) void closeClient(oldClient)
+        client = options.createClient()
+        channel = subscribe(client)
+        return
+      }
+      channel = subscribe(oldClient)
+      if (oldChannel !== null) oldClient.removeChannel(oldChannel).catch(() => undefined)
+    },
+    async close() {
+      joins++
+      const old = client
+      client = null
+      channel = null
+      if (old !== null) await closeClient(old)
+    },
+  }
+}

@@ -1,0 +1,192 @@
+import type { CircuitEmitted } from '../machines/circuit.ts'
+import type { Failure } from './attachment.ts'
+import { type Database, openDatabase } from './database/database.ts'
+import { DatabaseError } from './database/database-error.ts'
+import { attachmentStarter, type FinishedRun } from './dispatch/attachment-run.ts'
+import { type Circuits, startCircuits } from './dispatch/circuits.ts'
+import { createDispatcher, type Dispatcher } from './dispatch/dispatcher.ts'
+import { dueTimer } from './dispatch/due-timer.ts'
+import { judge } from './dispatch/judge.ts'
+import { keepLeases } from './dispatch/leases.ts'
+import { createSettler, type Settler } from './dispatch/settler.ts'
+import { describeError } from './errors.ts'
+import type { Log } from './log.ts'
+import { type Settings, supabaseOf } from './settings.ts'
+import type { StateFile } from './state/state-file.ts'
+import { createTransfer, failureOf as transferFailureOf } from './transfer/index.ts'
+import { VERSION } from './version.ts'
+
+/** Everything between a row that is due and a row that is settled, for the daemon and for a single sweep. */
+export interface Pipeline {
+  readonly database: Database
+  readonly circuits: Circuits
+  readonly dispatcher: Dispatcher
+  readonly settler: Settler
+  failureOf(error: unknown): Failure
+  /** Removes an object that no row names. */
+  discard(bucket: string, objectKey: string): Promise<void>
+  /** After the dispatcher is idle. */
+  close(): Promise<void>
+}
+
+export interface PipelineOptions {
+  readonly settings: Settings
+  readonly state: StateFile
+  readonly log: Log
+  readonly takeWoken: (most: number) => readonly number[]
+  /** Claims no more rows than this in all. */
+  readonly limit?: number
+  readonly onClaimed?: (count: number) => void
+  readonly onFinished?: (finished: FinishedRun) => void
+  readonly onCircuit?: (change: CircuitEmitted) => void
+}
+
+export function openPipeline(options: PipelineOptions): Pipeline {
+  const { settings, state, log } = options
+  const worker = state.workerId
+  const supabase = supabaseOf(settings)
+  const database = openDatabase(supabase)
+  const transfer = createTransfer({
+    graphUrl: settings.WHATSAPP_GRAPH_URL,
+    graphVersion: settings.WHATSAPP_GRAPH_VERSION,
+    accessToken: settings.WHATSAPP_ACCESS_TOKEN ?? '',
+    mediaHosts: settings.WHATSAPP_MEDIA_HOSTS,
+    supabaseUrl: supabase.url,
+    supabaseKey: supabase.key,
+    bucket: settings.STORAGE_BUCKET,
+    maxFileSize: settings.MAX_FILE_SIZE,
+    concurrency: settings.CONCURRENCY,
+    version: VERSION,
+  })
+  /** WhatsApp's probe reads the phone number id of a row, and never the row's media. */
+  let phoneNumberId: string | null = null
+  let left = options.limit ?? Number.POSITIVE_INFINITY
+
+  const failureOf = (error: unknown): Failure =>
+    error instanceof DatabaseError ? error.failure : transferFailureOf(error)
+
+  const circuits = startCircuits({
+    probes: {
+      whatsapp: signal => transfer.probes.whatsapp(phoneNumberId, signal),
+      storage: signal => transfer.probes.storage(signal),
+      database: async () => {
+        await database.claim(worker, [], 0, settings.LEASE)
+      },
+    },
+    failureOf,
+    onChange: onCircuit,
+  })
+  const leases = keepLeases({
+    leaseMs: settings.LEASE,
+    renew: claims => database.renew(worker, claims, settings.LEASE),
+    log,
+  })
+  const settler = createSettler({
+    settle: items => database.settle(worker, items),
+    explain: error => ({
+      failure: failureOf(error),
+      badValue: error instanceof DatabaseError && error.data,
+    }),
+    outbox: state.outbox,
+    circuits,
+    log,
+  })
+  const due = dueTimer(settings.SWEEP_INTERVAL, () => dispatcher.look())
+  const dispatcher = createDispatcher({
+    concurrency: settings.CONCURRENCY,
+    claim: async (ids, max) => {
+      const answer = await database.claim(worker, ids, Math.min(max, left), settings.LEASE)
+      left -= answer.claims.length
+      options.onClaimed?.(answer.claims.length)
+      return answer
+    },
+    takeWoken: options.takeWoken,
+    start: attachmentStarter({
+      resolve: transfer.resolve,
+      transfer: transfer.copy,
+      judge: (claim, failure) => {
+        phoneNumberId = claim.phoneNumberId
+        return judge(claim, failure, circuits, settings.RETRY_DELAY)
+      },
+      settle: settler.settle,
+      failureOf,
+    }),
+    onClaimFailed: error => circuits.trip('database', failureOf(error)),
+    onFinished: finished => {
+      logFinished(log, finished)
+      afterSettled(finished)
+      options.onFinished?.(finished)
+    },
+    circuits,
+    leases,
+    log,
+  })
+
+  function onCircuit(change: CircuitEmitted): void {
+    if (change.type === 'opened') {
+      const { type: _type, ...detail } = change
+      log.error(detail, 'circuit opened')
+      dispatcher.giveBackWaiting(change.dependency, change.probeInMs)
+    } else {
+      log.info({ dependency: change.dependency, code: change.code, probes: change.probes }, 'circuit closed')
+      dispatcher.look()
+    }
+    options.onCircuit?.(change)
+    const { type, ...detail } = change
+    database
+      .record(worker, [{ attachmentId: null, event: `circuit_${type}`, detail }])
+      .catch(err => log.warn({ err }, 'a circuit event could not be recorded'))
+  }
+
+  /** Whoever is told `lost` removes its own object and no other; a winner removes what earlier claims left. */
+  function afterSettled({ claim, output }: FinishedRun): void {
+    if (output.lost) return
+    const { settlement } = output
+    if (settlement.outcome === 'interrupted') due.in(settlement.retryInMs)
+    if (settlement.outcome !== 'uploaded') return
+    const cleaned =
+      output.answer === 'lost'
+        ? transfer.discard(claim.bucket, settlement.objectKey)
+        : claim.claimToken > 1
+          ? transfer.discardEarlier(claim)
+          : undefined
+    cleaned?.catch(err => log.warn({ err, attachment: claim.id }, 'an unused object could not be removed'))
+  }
+
+  return {
+    database,
+    circuits,
+    dispatcher,
+    settler,
+    failureOf,
+    discard: transfer.discard,
+    close: async () => {
+      due.stop()
+      leases.stop()
+      circuits.stop()
+      await transfer.close()
+      await database.close()
+    },
+  }
+}
+
+/** One line for each settled attachment. */
+function logFinished(log: Log, { claim, output, waitMs, laneMs }: FinishedRun): void {
+  const about = { attachment: claim.id, claim_token: claim.claimToken, wait_ms: waitMs, transfer_ms: laneMs }
+  if (output.lost) {
+    log.warn(
+      { ...about, outcome: 'lost', reason: output.failure?.message ?? 'the claim is no longer ours' },
+      'released',
+    )
+    return
+  }
+  const { settlement, answer } = output
+  const attempt = claim.uploadAttempts + (settlement.outcome === 'interrupted' ? 0 : 1)
+  if (settlement.outcome === 'uploaded') {
+    const { sizeBytes: bytes, verified } = settlement
+    log.info({ ...about, attempt, outcome: 'uploaded', answer, bytes, verified }, 'settled')
+    return
+  }
+  const { outcome, code, message } = settlement
+  log.warn({ ...about, attempt, outcome, answer, code, reason: describeError(message) }, 'settled')
+}

@@ -1,0 +1,55 @@
+import type { Database } from 'better-sqlite3'
+import { z } from 'zod'
+import type { Write } from './state-file.ts'
+
+/**
+ * How far the rows of `attachments` are known, in the order (created_xid, id), and of which database cluster.
+ * `id` 0 stands for "before any row of that transaction".
+ */
+export interface Cursor {
+  readonly cluster: string
+  /** xid8 as decimal text: it does not fit into a JavaScript number. */
+  readonly xid: string
+  readonly id: number
+}
+
+/** Where the cursor is kept. Losing it costs nothing but a count of what Realtime missed. */
+export interface CursorStore {
+  load(): Cursor | null
+  save(cursor: Cursor): void
+  drop(): void
+}
+
+const row = z.object({
+  cluster: z.string(),
+  xid: z.string().regex(/^\d+$/),
+  id: z.number().int().nonnegative(),
+})
+
+export const CURSOR_TABLE = `
+  create table cursor (
+    only_one integer primary key check (only_one = 1),
+    cluster text not null,
+    xid text not null,
+    id integer not null
+  ) strict`
+
+export function cursorStore(database: Database, write: Write): CursorStore {
+  const select = database.prepare('select cluster, xid, id from cursor')
+  const upsert = database.prepare<[string, string, number]>(
+    'insert or replace into cursor (only_one, cluster, xid, id) values (1, ?, ?, ?)',
+  )
+  const remove = database.prepare('delete from cursor')
+  return {
+    load() {
+      const found = row.safeParse(select.get())
+      return found.success ? found.data : null
+    },
+    save({ cluster, xid, id }) {
+      write(() => upsert.run(cluster, xid, id))
+    },
+    drop() {
+      write(() => remove.run())
+    },
+  }
+}

@@ -1,0 +1,103 @@
+import { Agent } from 'undici'
+import type { Claim, ResolvedMedia, StoredObject } from '../attachment.ts'
+import { UserError } from '../errors.ts'
+import { DEFAULT_TIMEOUTS, type TransferConfig } from './config.ts'
+import { copyMedia } from './copy.ts'
+import { isLoopback } from './hosts.ts'
+import { lowerKeys } from './object-key.ts'
+import { probeStorage } from './probe.ts'
+import { findStored } from './recover.ts'
+import { createStorage, type Storage } from './storage.ts'
+import { createWhatsApp } from './whatsapp.ts'
+
+export type { TransferConfig, TransferTimeouts, Usage } from './config.ts'
+export { failureOf } from './failure.ts'
+export { REASONS, type Reason, reasonFor } from './reasons.ts'
+export type { HashedObject, ListedObject, Storage } from './storage.ts'
+export { TransferError } from './transfer-error.ts'
+
+/** One attachment's bytes. What throws, throws TransferError; `failureOf` reads that and anything else. */
+export interface Transfer {
+  /**
+   * Asks Meta where the media is. The address lives five minutes: resolve anew on every attempt. For a claim
+   * with a token over 1 it looks first whether an earlier claim stored the file and could not settle: then Meta
+   * is not asked at all, and `copy` answers with that object.
+   */
+  resolve(claim: Claim, signal: AbortSignal): Promise<ResolvedMedia>
+  /** Download, check, store, in one stream. Code `download_refused` asks for one fresh resolve. */
+  copy(claim: Claim, media: ResolvedMedia, signal: AbortSignal): Promise<StoredObject>
+  /** Neutral questions that use no attachment; what they throw is always `interrupted`. */
+  readonly probes: {
+    /** Reads that phone number's id with the token; null asks who the token belongs to. */
+    whatsapp(phoneNumberId: string | null, signal: AbortSignal): Promise<void>
+    /** Reads the bucket, writes and removes a small object under `.probe/`. */
+    storage(signal: AbortSignal): Promise<void>
+  }
+  /** For a claim that was told `lost`: removes the key it wrote and no other. */
+  discard(bucket: string, key: string): Promise<void>
+  /** After `uploaded` was applied: removes what earlier claims of the row left. Does nothing for token 1. */
+  discardEarlier(claim: Claim): Promise<void>
+  readonly storage: Storage
+  /** Ends every connection, at once. A second call does nothing. */
+  close(): Promise<void>
+}
+
+/** Clean-up has only its own deadline. */
+const NEVER = new AbortController().signal
+
+/** Throws a UserError when an address in the configuration must not carry a token or key. */
+export function createTransfer(config: TransferConfig): Transfer {
+  needSafeAddress('WHATSAPP_GRAPH_URL', config.graphUrl)
+  needSafeAddress('SUPABASE_URL', config.supabaseUrl)
+  const timeouts = { ...DEFAULT_TIMEOUTS, ...config.timeouts }
+  // Beside the lanes: probes, clean-up and the look for earlier objects. HTTP/1.1 is what was measured.
+  const connections = config.concurrency + 4
+  const pool = {
+    allowH2: false,
+    connect: { timeout: timeouts.connectMs },
+    headersTimeout: timeouts.answerMs,
+    bodyTimeout: timeouts.idleMs,
+    connections,
+  }
+  const metaAgent = new Agent(pool)
+  const storageAgent = new Agent(pool)
+  const whatsapp = createWhatsApp(config, timeouts, metaAgent)
+  const storage = createStorage(config, timeouts, storageAgent)
+  let closing: Promise<void> | undefined
+
+  /** Addresses that were not asked for, since the file itself is already here. */
+  const alreadyStored = new WeakMap<ResolvedMedia, StoredObject>()
+
+  async function resolve(claim: Claim, signal: AbortSignal): Promise<ResolvedMedia> {
+    const sha256 = claim.declaredSha256
+    const found = sha256 === null ? null : await findStored(storage, claim, sha256, signal)
+    if (found === null) return whatsapp.resolveMedia(claim, signal)
+    const media = { url: '', mimeType: claim.declaredMimeType, sha256, size: found.sizeBytes }
+    alreadyStored.set(media, found)
+    return media
+  }
+
+  return {
+    storage,
+    resolve,
+    copy: async (claim, media, signal) =>
+      alreadyStored.get(media) ?? copyMedia({ config, timeouts, whatsapp, storage }, claim, media, signal),
+    probes: {
+      whatsapp: whatsapp.probe,
+      storage: signal => probeStorage(storage, config.bucket, signal),
+    },
+    discard: (bucket, key) => storage.removeObjects(bucket, [key], NEVER),
+    discardEarlier: async claim => storage.removeObjects(claim.bucket, lowerKeys(claim), NEVER),
+    close: () => {
+      closing ??= Promise.all([metaAgent.destroy(), storageAgent.destroy()]).then(() => undefined)
+      return closing
+    },
+  }
+}
+
+function needSafeAddress(name: string, address: string): void {
+  const url = URL.parse(address)
+  const safe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname))
+  if (safe) return
+  throw new UserError(`${name} must be an https:// address (http:// only to this machine itself).`)
+}

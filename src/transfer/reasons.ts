@@ -1,0 +1,187 @@
+/** What a failure code means, and what the person who runs mediaferry should do about it. */
+export interface Reason {
+  readonly meaning: string
+  readonly advice: string
+}
+
+const RETRY =
+  'Then run `mediaferry retry --failed`, with --code to narrow it, within the seven days that Meta keeps the file.'
+
+/** Every code that a transfer can end with: the one table that dashboard, command line and README show. */
+export const REASONS: Readonly<Record<string, Reason>> = {
+  // The attachment itself.
+  integrity: {
+    meaning: 'What arrived differs in size or SHA-256 from what WhatsApp declared; nothing of it was kept.',
+    advice: 'It is tried again by itself. If it ends FAILED, ask the sender to send the file again.',
+  },
+  error_page: {
+    meaning: 'WhatsApp sent a web page or a JSON error in place of the file.',
+    advice:
+      'It is tried again by itself. If many files end so, look for a proxy between this machine and Meta.',
+  },
+  media_gone: {
+    meaning:
+      'WhatsApp no longer has the file, or never lets this token see it: the sender deleted it, most likely.',
+    advice: 'Nothing can be done here: ask the sender to send it again.',
+  },
+  media_expired: {
+    meaning: 'The file was older than the seven days that Meta keeps it.',
+    advice:
+      'Ask the sender to send it again, and look why it was not carried in time (`mediaferry status ID`).',
+  },
+  media_unsupported: {
+    meaning: 'A kind of message that the WhatsApp Cloud API does not hand out (131051).',
+    advice: 'Nothing can be done here: ask the sender to send it in another form.',
+  },
+  media_unavailable: {
+    meaning: 'WhatsApp says that this message is not available (131060).',
+    advice: 'Ask the sender to send it again.',
+  },
+  media_id_invalid: {
+    meaning: 'The webhook named a media id that cannot stand in an address.',
+    advice: 'Look at the row with `mediaferry status ID`; a retry changes nothing.',
+  },
+  object_key_unsafe: {
+    meaning: 'The row has a bucket or an object prefix that cannot be made into a safe key.',
+    advice: 'Only letters, digits and _ - . may stand in it: mend the row, then retry it.',
+  },
+  too_large: {
+    meaning: 'The file is larger than MAX_FILE_SIZE, or than the 100 MB that WhatsApp passes on (131052).',
+    advice: `Raise MAX_FILE_SIZE if it is lower than 100MB. ${RETRY}`,
+  },
+  media_host_refused: {
+    meaning: 'The address of the file is on a host that the token must not be sent to.',
+    advice: `If the host is Meta's, add it to WHATSAPP_MEDIA_HOSTS and restart. ${RETRY}`,
+  },
+  download_refused: {
+    meaning: 'The media host refused the download, with a fresh address too.',
+    advice: 'It is tried again by itself.',
+  },
+  internal: {
+    meaning: 'A fault in mediaferry itself.',
+    advice: 'Please report it with the log line of this attachment.',
+  },
+  stopped: {
+    meaning:
+      'The daemon stopped, or gave the claim back, before the file was through. No attempt was counted.',
+    advice: 'Nothing: it goes on by itself.',
+  },
+  // WhatsApp.
+  token_rejected: {
+    meaning: 'WhatsApp does not accept the access token, or it lacks a permission.',
+    advice:
+      'Create a new access token for the system user in Meta Business Settings (whatsapp_business_messaging), set WHATSAPP_ACCESS_TOKEN and restart.',
+  },
+  phone_number_unreadable: {
+    meaning: 'The access token cannot read the phone number that received the messages.',
+    advice: 'Give the system user access to that WhatsApp account in Meta Business Settings.',
+  },
+  account: {
+    meaning: 'The WhatsApp account is restricted, locked or deleted.',
+    advice: 'Open WhatsApp Manager: only the owner of the account can clear that.',
+  },
+  rate_limited: {
+    meaning: "Meta's rate limit is reached.",
+    advice: 'Nothing: the limit passes by itself. If it comes every day, lower CONCURRENCY.',
+  },
+  whatsapp_unavailable: {
+    meaning: 'WhatsApp answered with an error of its own.',
+    advice: 'Nothing yet: it is asked again by itself. If it lasts, see https://metastatus.com.',
+  },
+  whatsapp_unreachable: {
+    meaning: 'WhatsApp could not be reached, or hung up in the middle.',
+    advice: 'Look at the network and DNS of this machine with `mediaferry doctor`.',
+  },
+  whatsapp_timeout: {
+    meaning: 'WhatsApp did not answer in time, or stopped sending.',
+    advice: 'Nothing yet: it is asked again by itself. If it lasts, run `mediaferry doctor`.',
+  },
+  whatsapp_bad_answer: {
+    meaning: 'WhatsApp answered with something that cannot be read.',
+    advice: 'If it lasts, check WHATSAPP_GRAPH_URL and WHATSAPP_GRAPH_VERSION; the log has the answer.',
+  },
+  whatsapp_unknown: {
+    meaning: 'WhatsApp answered with an error that mediaferry does not know.',
+    advice: 'It is tried again by itself. The log has the whole answer: please report it.',
+  },
+  // Storage.
+  storage_size_limit: {
+    meaning:
+      'Storage refuses a file of this size: the free plan caps a file at 50 MB, WhatsApp sends up to 100 MB.',
+    advice: `Raise the upload limit in the project's Storage settings (paid plans) or the bucket's own. ${RETRY}`,
+  },
+  storage_type_refused: {
+    meaning: 'The bucket only allows certain types, and this is none of them.',
+    advice: `Remove the MIME allow-list of the bucket. ${RETRY}`,
+  },
+  storage_key_refused: {
+    meaning: 'Storage does not accept the key of the object.',
+    advice: 'Please report it with the log line of this attachment.',
+  },
+  storage_key_taken: {
+    meaning: 'Another object already had this key, and other bytes.',
+    advice: 'It is tried again by itself under a new key. Nothing else should write to this bucket.',
+  },
+  bucket_missing: {
+    meaning: 'The bucket does not exist.',
+    advice:
+      'Create the private bucket that STORAGE_BUCKET names, or apply the migrations with `supabase db push`.',
+  },
+  credentials: {
+    meaning: 'Storage does not accept the key of the project.',
+    advice: 'Set SUPABASE_SECRET_KEY to a valid secret key of this project and restart.',
+  },
+  permission: {
+    meaning: 'A row-level security policy or a missing grant refuses the write.',
+    advice: 'Use a secret key (service_role), and give service_role its rights on storage.objects back.',
+  },
+  quota: {
+    meaning: 'The Storage quota of the project is used up.',
+    advice: 'Free some space or raise the plan; everything waits and goes on by itself.',
+  },
+  storage_database: {
+    meaning: "Storage's database had no connection free in time.",
+    advice: 'Nothing yet: it is asked again by itself. If it comes often, lower CONCURRENCY.',
+  },
+  storage_read_only: {
+    meaning: "The project's database is read-only: its disk is full, most likely.",
+    advice: 'Free or add disk space in the database settings of the project.',
+  },
+  storage_disk_full: {
+    meaning: 'The disk behind Storage is full.',
+    advice: 'Free or add disk space; everything waits and goes on by itself.',
+  },
+  storage_rate_limited: {
+    meaning: 'Storage asks for fewer requests.',
+    advice: 'Nothing: it passes by itself. If it comes often, lower CONCURRENCY.',
+  },
+  storage_locked: {
+    meaning: 'Storage had the object locked.',
+    advice: 'It is tried again by itself.',
+  },
+  storage_unavailable: {
+    meaning: 'Storage answered with an error of its own.',
+    advice: 'Nothing yet: it is asked again by itself. If it lasts, see https://status.supabase.com.',
+  },
+  storage_unreachable: {
+    meaning: 'Storage could not be reached, or hung up in the middle.',
+    advice: 'Look at SUPABASE_URL, the network and DNS of this machine with `mediaferry doctor`.',
+  },
+  storage_timeout: {
+    meaning: 'Storage did not answer in time, or stopped taking bytes.',
+    advice: 'Nothing yet: it is asked again by itself. If it lasts, see https://status.supabase.com.',
+  },
+  storage_bad_answer: {
+    meaning: 'Storage answered with something other than what was asked.',
+    advice: 'If it lasts, check SUPABASE_URL; the log has the answer.',
+  },
+  storage_unknown: {
+    meaning: 'Storage answered with an error that mediaferry does not know.',
+    advice: 'It is tried again by itself. The log has the whole answer: please report it.',
+  },
+}
+
+/** Undefined for a code that no transfer gives. */
+export function reasonFor(code: string): Reason | undefined {
+  return Object.hasOwn(REASONS, code) ? REASONS[code] : undefined
+}
