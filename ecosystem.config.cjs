@@ -1,0 +1,75 @@
+/**
+ * How PM2 runs the daemon: `pm2 start ecosystem.config.cjs`, from any folder. The settings come from the file
+ * `.env` beside this one; a variable of the shell that calls pm2 goes before it. PM2 calls this file again at
+ * `pm2 reload ecosystem.config.cjs`; a plain `pm2 reload mediaferry` keeps what it read the last time.
+ */
+const { existsSync, readFileSync } = require('node:fs')
+const { join, parse } = require('node:path')
+const { parseEnv } = require('node:util')
+
+/**
+ * Daemons on this machine. One is enough for most: raise CONCURRENCY first. Each of them has a state file and a
+ * port of its own, told by its number: the first one those of the settings, the second
+ * `mediaferry-state-1.sqlite` and 8788, and so on. Postgres alone coordinates them.
+ */
+const INSTANCES = 1
+
+const SETTINGS = { STATE_FILE: 'mediaferry-state.sqlite', OPS_PORT: '8787', DRAIN_TIMEOUT: '20s' }
+
+const envFile = join(__dirname, '.env')
+const given = existsSync(envFile) ? parseEnv(readFileSync(envFile, 'utf8')) : {}
+const setting = name => process.env[name]?.trim() || given[name]?.trim() || SETTINGS[name]
+
+/**
+ * The Node that runs the daemon, which need not be PM2's own. `npm ci` brings one along for machines whose own
+ * is older; after `npm ci --omit=dev` it is the one that runs pm2.
+ */
+function interpreter() {
+  const brought = join(__dirname, 'node_modules', 'node', 'bin', 'node')
+  if (existsSync(brought)) return brought
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  if (major > 22 || (major === 22 && minor >= 19)) return process.execPath
+  throw new Error(`mediaferry needs Node 22.19 or newer, and pm2 runs under ${process.versions.node}.`)
+}
+
+/** PM2 kills what is not gone by then: the drain, 5 s at the most for settling and closing, and some to spare. */
+function killTimeout() {
+  const drain = require('ms')(setting('DRAIN_TIMEOUT'))
+  if (drain === undefined) throw new Error('DRAIN_TIMEOUT is not a duration; write it like 30s or 5m.')
+  return drain + 10_000
+}
+
+function ownSettings(number) {
+  if (number === 0) return {}
+  const { dir, name, ext } = parse(setting('STATE_FILE'))
+  const port = Number(setting('OPS_PORT'))
+  return {
+    STATE_FILE: join(dir, `${name}-${number}${ext}`),
+    // 0 stands for any free port.
+    OPS_PORT: String(port === 0 ? 0 : port + number),
+  }
+}
+
+const app = number => ({
+  name: number === 0 ? 'mediaferry' : `mediaferry-${number}`,
+  cwd: __dirname,
+  // Node strips the types by itself. Not `npm start`: signals and the ready message must reach the daemon.
+  script: 'src/cli.ts',
+  args: 'start',
+  interpreter: interpreter(),
+  // Cluster mode is for sharing a listening port. A reload here is a stop and then a start.
+  exec_mode: 'fork',
+  instances: 1,
+  env: ownSettings(number),
+  // The daemon says when it works, after about a second. While the database is down it waits for it, and PM2
+  // goes on after listen_timeout: it counts as started, and is not killed.
+  wait_ready: true,
+  listen_timeout: 15_000,
+  kill_timeout: killTimeout(),
+  // Windows has no signals to catch.
+  shutdown_with_message: process.platform === 'win32',
+  // 1 s, 1.5 s, 2.25 s … 15 s between restarts, from the beginning again after 30 s of life.
+  exp_backoff_restart_delay: 1000,
+})
+
+module.exports = { apps: Array.from({ length: INSTANCES }, (_, number) => app(number)) }
