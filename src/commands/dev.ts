@@ -1,10 +1,9 @@
 import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { UserError } from '../errors.ts'
 import { type DevEnvironment, writeEnvironmentFile } from '../local/dev-environment.ts'
-import { projectKeys } from '../local/keys.ts'
-import { type LocalProject, startProject } from '../local/project.ts'
-import { runningCliProject } from '../local/supabase-cli.ts'
-import { startWhatsApp } from '../local/whatsapp/index.ts'
+import type { LocalProject } from '../local/project.ts'
+import { checkLocalPackages } from './local-packages.ts'
 import { stopSignal } from './stop-signal.ts'
 
 const FOLDER = '.mediaferry'
@@ -13,14 +12,36 @@ const STATE_FILE = join(FOLDER, 'dev-state.sqlite')
 /** The usual ports of a local Supabase project; taken ones are replaced and the replacement is said. */
 const PORTS = { api: 54321, database: 54322, whatsapp: 54330 }
 
-/** `mediaferry dev`: a whole Supabase project and a WhatsApp, until Ctrl-C. */
-export async function dev(options: { supabaseCli?: true }): Promise<void> {
+/**
+ * `mediaferry dev`: a whole Supabase project and a WhatsApp, until Ctrl-C. Answers the exit code: 130 when it
+ * was stopped before all was there. Throws a UserError when a part ends by itself.
+ */
+export async function dev(options: { supabaseCli?: true }): Promise<number> {
+  // A terminal that is closed, or `| head`: there is nobody to tell, and the parts still have to be stopped.
+  process.stdout.on('error', () => undefined)
+  const stopped = stopSignal({ withTerminal: true })
+  const giveUp = new AbortController()
+  stopped.then(() => giveUp.abort())
   mkdirSync(FOLDER, { recursive: true })
-  const stopped = stopSignal()
-  const running = options.supabaseCli === true ? await besideSupabaseCli() : await ownProject()
-  const reason = await Promise.race([stopped, running.broken])
-  process.stdout.write(`\nStopping (${reason})\n`)
+  const running = await (options.supabaseCli === true
+    ? besideSupabaseCli()
+    : ownProject(giveUp.signal)
+  ).catch(error => {
+    if (giveUp.signal.aborted) return undefined
+    throw error
+  })
+  if (running === undefined) {
+    process.stdout.write('\nStopped before everything was there\n')
+    return 130
+  }
+  const broken = running.broken.then(why => ({ why }))
+  const reason = await Promise.race([stopped, broken])
+  process.stdout.write(`\nStopping (${typeof reason === 'string' ? reason : reason.why})\n`)
   await running.stop()
+  if (typeof reason === 'string') return 0
+  throw new UserError(`${reason.why}, so the local project was stopped.`, {
+    hint: `What it said last is in ${join(FOLDER, 'dev', 'project.log')}.`,
+  })
 }
 
 interface Running {
@@ -28,28 +49,35 @@ interface Running {
   stop(): Promise<void>
 }
 
-async function ownProject(): Promise<Running> {
+async function ownProject(signal: AbortSignal): Promise<Running> {
+  checkLocalPackages()
+  const { startProject } = await import('../local/project.ts')
   const project = await startProject({
     folder: resolve(FOLDER, 'dev'),
     port: PORTS.api,
     databasePort: PORTS.database,
     whatsappPort: PORTS.whatsapp,
     onStep: step => process.stdout.write(`  starting ${step}\n`),
+    signal,
   })
+  const { graphUrl, mediaUrl } = project.whatsapp
   tellPort('project', PORTS.api, project.url)
   tellPort('database', PORTS.database, project.databaseUrl)
-  tellPort('WhatsApp simulator', PORTS.whatsapp, project.whatsapp.graphUrl)
-  const environment = environmentOf(project, STATE_FILE)
-  printAddresses(environment, [
+  tellPort('WhatsApp simulator', PORTS.whatsapp, graphUrl)
+  tellPort("simulator's media host", PORTS.whatsapp + 1, mediaUrl)
+  printAddresses(environmentOf(project, STATE_FILE), [
     ['Project', project.url],
     ['Webhook', project.webhookUrl],
     ['Database', project.databaseUrl],
-    ['WhatsApp', project.whatsapp.graphUrl],
+    ['WhatsApp', graphUrl],
   ])
   return project
 }
 
 async function besideSupabaseCli(): Promise<Running> {
+  const { runningCliProject } = await import('../local/supabase-cli.ts')
+  const { projectKeys } = await import('../local/keys.ts')
+  const { startWhatsApp } = await import('../local/whatsapp/index.ts')
   const project = await runningCliProject()
   const keys = projectKeys(join(FOLDER, 'dev', 'keys.json'))
   const whatsapp = await startWhatsApp({
@@ -67,13 +95,16 @@ async function besideSupabaseCli(): Promise<Running> {
     verifyToken: keys.whatsappVerifyToken,
     stateFile: STATE_FILE,
   }
+  tellPort('WhatsApp simulator', PORTS.whatsapp, whatsapp.graphUrl)
+  tellPort("simulator's media host", PORTS.whatsapp + 1, whatsapp.mediaUrl)
   printAddresses(environment, [
     ['Project', project.url],
+    ['Webhook', `${project.url}/functions/v1/whatsapp-webhook`],
     ['Database', project.databaseUrl],
     ['WhatsApp', whatsapp.graphUrl],
   ])
   process.stdout.write(
-    `The migrations: supabase db push --local\nThe webhook:    supabase functions serve --env-file ${ENVIRONMENT_FILE}\n`,
+    `\nThe migrations: supabase db push --local\nThe webhook:    supabase functions serve --env-file ${ENVIRONMENT_FILE}\n`,
   )
   return { broken: new Promise(() => undefined), stop: whatsapp.stop }
 }
@@ -100,6 +131,7 @@ function printAddresses(environment: DevEnvironment, rows: readonly [string, str
 
 function tellPort(what: string, wished: number, url: string): void {
   const port = new URL(url).port
-  if (port !== String(wished))
+  if (port !== String(wished)) {
     process.stdout.write(`Port ${wished} is taken: the ${what} listens on ${port}.\n`)
+  }
 }

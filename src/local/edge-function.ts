@@ -9,6 +9,8 @@ import type { ChildRegistry } from './processes.ts'
 export interface EdgeFunction {
   readonly url: string
   readonly ended: Promise<string>
+  /** The last lines that it wrote. */
+  lastWords(): string
   stop(): Promise<void>
 }
 
@@ -53,7 +55,7 @@ export async function startEdgeFunction(options: EdgeFunctionOptions): Promise<E
       reject(new UserError(`The webhook did not start: ${why}`, { hint: child.lastWords() })),
     )
   })
-  return { url, ended: child.ended, stop: () => child.stop('SIGTERM') }
+  return { url, ended: child.ended, lastWords: child.lastWords, stop: () => child.stop('SIGTERM') }
 }
 
 function denoProgram(): string {

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { createProxyServer } from 'httpxy'
 import { request } from 'undici'
@@ -12,34 +12,46 @@ export interface Gateway {
 export interface GatewayRoutes {
   /** `/rest/v1` and `/storage/v1`. */
   readonly api: string
-  /** `/functions/v1`, which the platform takes off before the function sees the path. */
-  readonly functions: string
+  /**
+   * The function at `/functions/v1/<name>`; the platform takes `/functions/v1` off before it sees the path.
+   * Undefined while it does not run.
+   */
+  readonly webhook: () => string | undefined
   /** `/realtime/v1/websocket`. */
   readonly upgrade: (incoming: IncomingMessage, socket: Duplex, head: Buffer) => void
 }
 
+/** Where a request goes: to a server, to the signing of URLs, or nowhere, with the hosted gateway's answer. */
+type Route = { readonly target: string } | 'sign' | { readonly status: number; readonly body: unknown }
+
+const WEBHOOK = 'whatsapp-webhook'
+
+/** Listens on that port of 127.0.0.1. A body streams through in both directions and is never held whole. */
 export async function startGateway(port: number, routes: GatewayRoutes): Promise<Gateway> {
   const proxy = createProxyServer({ xfwd: true })
   proxy.on('error', (_error, _incoming, outgoing) => {
-    if (outgoing !== undefined && 'writeHead' in outgoing) unavailable(outgoing as ServerResponse)
+    if (outgoing instanceof ServerResponse) unavailable(outgoing)
     else outgoing?.destroy()
   })
+  // The package passes them on; they belong to one connection, and ours to the client is not the one behind.
+  proxy.on('proxyRes', ({ headers }) => dropHopByHop(headers))
   const server = createServer((incoming, outgoing) => {
-    const path = incoming.url ?? '/'
-    if (incoming.method === 'POST' && path.startsWith('/storage/v1/object/sign/')) {
-      sign(routes.api, incoming, outgoing).catch(() => unavailable(outgoing))
-    } else if (/^\/(rest|storage)\/v1(\/|\?|$)/.test(path)) {
-      void proxy.web(incoming, outgoing, { target: routes.api })
-    } else if (path.startsWith('/functions/v1/')) {
-      incoming.url = path.slice('/functions/v1'.length)
-      void proxy.web(incoming, outgoing, { target: routes.functions })
-    } else {
-      answer(outgoing, 404, { message: 'no Route matched with those values' })
-    }
+    const close = incoming.headers.connection?.toLowerCase() === 'close'
+    dropHopByHop(incoming.headers)
+    // The package takes from here whether the client's connection ends with the answer.
+    if (close) incoming.headers.connection = 'close'
+    const route = routeOf(incoming, routes)
+    if (route === 'sign') sign(routes.api, incoming, outgoing).catch(() => unavailable(outgoing))
+    else if ('target' in route) void proxy.web(incoming, outgoing, { target: route.target })
+    else answer(outgoing, route.status, route.body)
   })
+  const upgraded = new Set<Duplex>()
   server.on('upgrade', (incoming, socket, head) => {
-    if (incoming.url?.startsWith('/realtime/v1/websocket')) routes.upgrade(incoming, socket, head)
-    else socket.destroy()
+    socket.on('error', () => socket.destroy())
+    upgraded.add(socket)
+    socket.once('close', () => upgraded.delete(socket))
+    if (pathOf(incoming) === '/realtime/v1/websocket') routes.upgrade(incoming, socket, head)
+    else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -51,8 +63,34 @@ export async function startGateway(port: number, routes: GatewayRoutes): Promise
       new Promise(resolve => {
         server.close(() => resolve())
         server.closeAllConnections()
+        // The server counts these among its own, but no longer closes them.
+        for (const socket of upgraded) socket.destroy()
       }),
   }
+}
+
+function routeOf(incoming: IncomingMessage, { api, webhook }: GatewayRoutes): Route {
+  const path = pathOf(incoming)
+  if (incoming.method === 'POST' && path.startsWith('/storage/v1/object/sign/')) return 'sign'
+  if (/^\/(rest|storage)\/v1(\/|$)/.test(path)) return { target: api }
+  const name = /^\/functions\/v1\/([^/]+)/.exec(path)?.[1]
+  if (name === undefined) return { status: 404, body: { message: 'no Route matched with those values' } }
+  if (name !== WEBHOOK) {
+    return { status: 404, body: { code: 'NOT_FOUND', message: 'Requested function was not found' } }
+  }
+  incoming.url = incoming.url?.slice('/functions/v1'.length) ?? '/'
+  const target = webhook()
+  return target === undefined ? UNAVAILABLE : { target }
+}
+
+const pathOf = (incoming: IncomingMessage): string => incoming.url?.split('?', 1)[0] ?? '/'
+
+/** RFC 9110 section 7.6.1. How the body is framed is left to the HTTP client, which needs to know. */
+const HOP_BY_HOP = ['keep-alive', 'proxy-authorization', 'proxy-connection', 'te', 'trailer', 'upgrade']
+
+function dropHopByHop(headers: IncomingHttpHeaders): void {
+  const named = headers.connection?.split(',').map(name => name.trim().toLowerCase()) ?? []
+  for (const name of [...HOP_BY_HOP, ...named, 'connection']) delete headers[name]
 }
 
 /**
@@ -64,6 +102,7 @@ async function sign(api: string, incoming: IncomingMessage, outgoing: ServerResp
     host: _host,
     connection: _connection,
     'transfer-encoding': _encoding,
+    expect: _expect,
     ...headers
   } = incoming.headers
   const chunks: Buffer[] = []
@@ -80,12 +119,16 @@ function translateSigned(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(translateSigned)
   if (typeof value !== 'object' || value === null || !('signedUrl' in value)) return value
   const { signedUrl, ...rest } = value
-  return { ...rest, signedURL: String(signedUrl).replace(/^\/storage\/v1/, '') }
+  const signedURL = typeof signedUrl === 'string' ? signedUrl.replace(/^\/storage\/v1/, '') : signedUrl
+  return { ...rest, signedURL }
 }
+
+/** What the hosted gateway answers when the server behind it is not there. */
+const UNAVAILABLE = { status: 503, body: { message: 'name resolution failed' } }
 
 function unavailable(outgoing: ServerResponse): void {
   if (outgoing.headersSent) outgoing.destroy()
-  else answer(outgoing, 503, { message: 'name resolution failed' })
+  else answer(outgoing, UNAVAILABLE.status, UNAVAILABLE.body)
 }
 
 function answer(outgoing: ServerResponse, status: number, body: unknown): void {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /** The secrets of one local project, in the shapes of the hosted ones. Made once and kept in its folder. */
@@ -24,7 +24,9 @@ export function projectKeys(path: string): ProjectKeys {
     whatsappVerifyToken: word(12),
   }
   mkdirSync(dirname(path), { recursive: true })
-  writeFileSync(path, JSON.stringify(keys, null, 2), { mode: 0o600 })
+  // Under another name until it is whole: whoever is killed while writing leaves no half file.
+  writeFileSync(`${path}-half`, JSON.stringify(keys, null, 2), { mode: 0o600 })
+  renameSync(`${path}-half`, path)
   return keys
 }
 

@@ -12,6 +12,8 @@ import type { ChildRegistry } from './processes.ts'
 export interface Lite {
   readonly url: string
   readonly ended: Promise<string>
+  /** The last lines that it wrote. */
+  lastWords(): string
   stop(): Promise<void>
 }
 
@@ -29,7 +31,7 @@ export interface LiteOptions {
 export async function startLite(options: LiteOptions): Promise<Lite> {
   const port = await freePort()
   mkdirSync(options.folder, { recursive: true })
-  writeFileSync(join(options.folder, CONFIG), configuration(options, port))
+  writeFileSync(join(options.folder, CONFIG), configuration(options, port), { mode: 0o600 })
   const child = options.registry.spawn(
     'lite',
     process.execPath,
@@ -46,13 +48,25 @@ export async function startLite(options: LiteOptions): Promise<Lite> {
     },
   )
   const url = `http://127.0.0.1:${port}`
+  const giveUp = new AbortController()
   const failed = child.ended.then(why => {
+    giveUp.abort()
     throw new UserError(`The local Data API did not start: ${why}`, { hint: child.lastWords() })
   })
   failed.catch(() => undefined)
-  await Promise.race([answers(`${url}/storage/v1/bucket`, options.keys.secret), failed])
-  return { url, ended: child.ended, stop: () => child.stop('SIGTERM') }
+  const signal = AbortSignal.any([giveUp.signal, AbortSignal.timeout(START_LIMIT_MS)])
+  const ready = await Promise.race([answers(`${url}/storage/v1/bucket`, options.keys.secret, signal), failed])
+  if (!ready) {
+    await child.stop('SIGKILL')
+    throw new UserError(`The local Data API did not answer within ${START_LIMIT_MS / 1000} s.`, {
+      hint: child.lastWords(),
+    })
+  }
+  return { url, ended: child.ended, lastWords: child.lastWords, stop: () => child.stop('SIGTERM') }
 }
+
+/** It answers after 1 s here; a machine that needs more than a minute has another trouble. */
+const START_LIMIT_MS = 60_000
 
 /** Relative to the working folder, which is how @supabase/lite looks for a module. */
 const CONFIG = 'lite.config.mjs'
@@ -104,16 +118,17 @@ function liteProgram(): string {
   }
 }
 
-/** Waits until the server answers that request at all. */
-async function answers(url: string, key: string): Promise<void> {
-  for (;;) {
+/** Waits until the server answers that request at all. False when the signal came first. */
+async function answers(url: string, key: string, signal: AbortSignal): Promise<boolean> {
+  while (!signal.aborted) {
     try {
-      const { statusCode, body } = await request(url, { headers: { apikey: key } })
+      const { statusCode, body } = await request(url, { headers: { apikey: key }, signal })
       await body.dump()
-      if (statusCode < 500) return
+      if (statusCode < 500) return true
     } catch {
       // Not listening yet.
     }
     await delay(50)
   }
+  return false
 }

@@ -1,10 +1,10 @@
-import { spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../errors.ts'
 import { freePort } from './ports.ts'
-import { placeForPostgres } from './postgres-place.ts'
-import type { ChildRegistry } from './processes.ts'
+import { type PostgresPlace, placeForPostgres } from './postgres-place.ts'
+import type { ChildRegistry, RecordedChild } from './processes.ts'
+import { resultOf } from './run-program.ts'
 
 const PASSWORD = 'postgres'
 
@@ -15,6 +15,8 @@ export interface Cluster {
   url(database: string): string
   /** Settles when the server ends, whoever ended it. */
   readonly ended: Promise<string>
+  /** The last lines that it wrote. */
+  lastWords(): string
   stop(): Promise<void>
   /** An abrupt end (SIGQUIT: no checkpoint, recovery at the next start), for tests of a database crash. */
   crash(): Promise<void>
@@ -40,8 +42,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const place = await placeForPostgres(options.folder)
   const data = join(place.folder, 'data')
   if (options.fresh === true) rmSync(place.folder, { recursive: true, force: true })
-  if (!existsSync(join(data, 'PG_VERSION'))) initialise(place, data)
-  const port = await freePort(options.port)
+  if (!existsSync(join(data, 'PG_VERSION'))) await initialise(place, options.registry, data)
   const settings = {
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
@@ -56,34 +57,45 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     ...options.settings,
   }
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  const child = options.registry.spawn(
-    'postgres',
-    place.postgres,
-    ['-D', data, '-p', String(port), ...flags],
-    {
+  const launch = (port: number) =>
+    options.registry.spawn('postgres', place.postgres, ['-D', data, '-p', String(port), ...flags], {
       ...place.identity,
       cwd: place.folder,
       env: { ...process.env, LC_ALL: 'C' },
-    },
-  )
-  await new Promise<void>((resolve, reject) => {
-    child.process.stderr?.on('data', () => {
-      if (child.lastWords().includes('database system is ready to accept connections')) resolve()
     })
-    child.ended.then(why =>
-      reject(new UserError(`PostgreSQL did not start: ${why}`, { hint: child.lastWords() })),
-    )
-  })
+  let port = await freePort(options.port)
+  let child = launch(port)
+  let failure = await failureOf(child)
+  if (failure !== undefined && child.lastWords().includes('Address already in use')) {
+    // Somebody was faster between our look at the port and the server's.
+    port = await freePort()
+    child = launch(port)
+    failure = await failureOf(child)
+  }
+  if (failure !== undefined) {
+    throw new UserError(`PostgreSQL did not start: ${failure}`, { hint: child.lastWords() })
+  }
   return {
     port,
     url: database => `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/${database}?sslmode=disable`,
     ended: child.ended,
+    lastWords: child.lastWords,
     stop: () => child.stop('SIGINT'),
     crash: () => child.stop('SIGQUIT'),
   }
 }
 
-function initialise(place: Awaited<ReturnType<typeof placeForPostgres>>, data: string): void {
+/** Settles when the server takes connections, or with how it ended. */
+function failureOf(child: RecordedChild): Promise<string | undefined> {
+  const ready = new Promise<undefined>(resolve => {
+    child.process.stderr?.on('data', () => {
+      if (child.lastWords().includes('database system is ready to accept connections')) resolve(undefined)
+    })
+  })
+  return Promise.race([ready, child.ended])
+}
+
+async function initialise(place: PostgresPlace, registry: ChildRegistry, data: string): Promise<void> {
   mkdirSync(place.folder, { recursive: true })
   if (place.identity !== undefined) chownSync(place.folder, place.identity.uid, place.identity.gid)
   const passwordFile = join(place.folder, 'password')
@@ -92,7 +104,8 @@ function initialise(place: Awaited<ReturnType<typeof placeForPostgres>>, data: s
   // Under another name until it is whole: initdb writes PG_VERSION, by which the folder is known, among the first.
   const half = `${data}-half`
   rmSync(half, { recursive: true, force: true })
-  const result = spawnSync(
+  const child = registry.spawn(
+    'initdb',
     place.initdb,
     [
       `--pgdata=${half}`,
@@ -105,12 +118,11 @@ function initialise(place: Awaited<ReturnType<typeof placeForPostgres>>, data: s
       '--locale=C',
       '--no-sync',
     ],
-    { ...place.identity, cwd: place.folder, encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } },
+    { ...place.identity, cwd: place.folder, env: { ...process.env, LC_ALL: 'C' } },
   )
-  if (result.status !== 0) {
-    throw new UserError('PostgreSQL could not make its data folder.', {
-      hint: (result.stderr || String(result.error ?? '')).trim(),
-    })
+  const { code, lastWords } = await resultOf(child.process)
+  if (code !== 0) {
+    throw new UserError('PostgreSQL could not make its data folder.', { hint: lastWords })
   }
   renameSync(half, data)
 }

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -7,6 +7,7 @@ import { UserError } from '../errors.ts'
 import type { ProjectKeys } from './keys.ts'
 import { startLite } from './lite.ts'
 import type { ChildRegistry } from './processes.ts'
+import { resultOf } from './run-program.ts'
 
 /** Where `supabase/` of this package stands: the migrations that every project gets. */
 export const PACKAGE_ROOT = packageRoot(import.meta.dirname)
@@ -62,33 +63,29 @@ export async function prepareDatabase(options: PrepareOptions): Promise<void> {
     const lite = await startLite(options)
     await lite.stop()
   }
-  await pushMigrations(options.databaseUrl)
+  await pushMigrations(options)
 }
 
 /** `supabase db push` against any PostgreSQL. Does nothing when all migrations are there. */
-export async function pushMigrations(databaseUrl: string): Promise<void> {
-  await supabaseCli(['db', 'push', `--remote=${databaseUrl}`, '--yes', '--include-seed'])
+async function pushMigrations({ databaseUrl, registry }: PrepareOptions): Promise<void> {
+  await supabaseCli(
+    ['db', 'push', `--remote=${databaseUrl}`, '--yes', '--include-seed'],
+    (command, args, options) => registry.spawn('supabase', command, args, options).process,
+  )
 }
 
+type Start = (command: string, args: readonly string[], options: SpawnOptions) => ChildProcess
+
 /** Runs the Supabase CLI in this package's folder. Answers its standard output; throws with its last words. */
-export async function supabaseCli(args: readonly string[]): Promise<string> {
-  const child = spawn(process.execPath, [supabaseProgram(), ...args], {
+export async function supabaseCli(args: readonly string[], start: Start = spawn): Promise<string> {
+  const child = start(process.execPath, [supabaseProgram(), ...args], {
     cwd: PACKAGE_ROOT,
     env: { ...process.env, DO_NOT_TRACK: '1', NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  const output: string[] = []
-  const errors: string[] = []
-  child.stdout.on('data', (chunk: Buffer) => output.push(chunk.toString('utf8')))
-  child.stderr.on('data', (chunk: Buffer) => errors.push(chunk.toString('utf8')))
-  const code = await new Promise<number | null>(resolve => {
-    child.once('error', () => resolve(null))
-    child.once('close', resolve)
-  })
-  if (code === 0) return output.join('')
-  throw new UserError(`supabase ${args[0]} ${args[1]} failed.`, {
-    hint: [...output, ...errors].join('').trim().split('\n').slice(-15).join('\n'),
-  })
+  const { code, output, lastWords } = await resultOf(child)
+  if (code === 0) return output
+  throw new UserError(`supabase ${args[0]} ${args[1]} failed.`, { hint: lastWords })
 }
 
 function supabaseProgram(): string {

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -12,6 +13,8 @@ import { describeError, UserError } from '../errors.ts'
  */
 export interface ChildRegistry {
   spawn(name: string, command: string, args: readonly string[], options?: SpawnOptions): RecordedChild
+  /** Ends all children at once, in no order, and lets none be started: for a start that is given up. */
+  endAll(): void
   /** Lets another process have the folder. */
   close(): void
 }
@@ -30,7 +33,7 @@ interface ProcessRecord {
   readonly name: string
   readonly pid: number
   readonly startedAt: string
-  /** How this child wants to be asked to stop. */
+  /** What ends this child at once: PostgreSQL's own children must hear of it from their parent. */
   readonly signal: NodeJS.Signals
 }
 
@@ -48,10 +51,30 @@ export async function openChildRegistry(folder: string): Promise<ChildRegistry> 
     lock.close()
     throw error
   }
+  const children = new Set<ProcessRecord>()
+  let ending = false
   return {
-    spawn: (name, command, args, options) => spawnRecorded(recordFolder, name, command, args, options),
-    close: () => lock.close(),
+    spawn(name, command, args, options = {}) {
+      if (ending) throw new Error(`${name} is not started any more.`)
+      return spawnRecorded(recordFolder, children, name, [command, args, options])
+    },
+    endAll() {
+      ending = true
+      endNow(children)
+    },
+    close() {
+      for (const record of children) everyChild.delete(record)
+      lock.close()
+    },
   }
+}
+
+/** Of all registries. Whatever way this process goes, but for a signal that it does not handle, they go too. */
+const everyChild = new Set<ProcessRecord>()
+process.on('exit', () => endNow(everyChild))
+
+function endNow(records: Iterable<ProcessRecord>): void {
+  for (const record of records) signalGroup(record, record.signal)
 }
 
 /** An exclusive lock that the system itself releases with the process, however that ends. */
@@ -76,14 +99,18 @@ function lockFolder(folder: string): Database.Database {
 
 function spawnRecorded(
   recordFolder: string,
+  children: Set<ProcessRecord>,
   name: string,
-  command: string,
-  args: readonly string[],
-  options: SpawnOptions = {},
+  [command, args, options]: [string, readonly string[], SpawnOptions],
 ): RecordedChild {
   // A group of its own: Ctrl-C in a terminal reaches the parent alone, which then stops its children in order.
   const child = spawn(command, [...args], { stdio: ['ignore', 'pipe', 'pipe'], ...options, detached: true })
-  const record = child.pid === undefined ? undefined : writeRecord(recordFolder, name, child.pid)
+  const record = child.pid === undefined ? undefined : recordOf(name, child.pid)
+  if (record !== undefined) {
+    children.add(record)
+    everyChild.add(record)
+    writeFileSync(recordPath(recordFolder, record), JSON.stringify(record))
+  }
   const words: string[] = []
   const remember = (chunk: Buffer) => {
     words.push(chunk.toString('utf8'))
@@ -93,12 +120,15 @@ function spawnRecorded(
   child.stderr?.on('data', remember)
   const ended = new Promise<string>(resolve => {
     child.once('error', error => resolve(`${name} could not be started: ${error.message}`))
-    child.once('exit', (code, signal) => {
-      if (record !== undefined) rmSync(record, { force: true })
-      const line = `${name} ended (${signal ?? `exit ${code}`})`
-      // Its last words may still be in the pipe, which a child of its own can hold open for longer.
-      child.once('close', () => resolve(line))
-      setTimeout(() => resolve(line), 250).unref()
+    child.once('exit', async (code, signal) => {
+      if (record !== undefined) {
+        children.delete(record)
+        everyChild.delete(record)
+        rmSync(recordPath(recordFolder, record), { force: true })
+      }
+      // Its last words may still be in the pipe, which its own children may hold open.
+      await Promise.race([once(child, 'close'), delay(200)])
+      resolve(`${name} ended (${signal ?? `exit ${code}`})`)
     })
   })
   return {
@@ -106,26 +136,21 @@ function spawnRecorded(
     lastWords: () => words.join('').trim().split('\n').slice(-15).join('\n'),
     ended,
     stop: async (signal = 'SIGTERM', graceMs = 5000) => {
-      if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
+      if (child.exitCode !== null || child.signalCode !== null || record === undefined) return
       child.kill(signal)
-      const timer = setTimeout(() => child.kill('SIGKILL'), graceMs)
+      const timer = setTimeout(() => signalGroup(record, 'SIGKILL'), graceMs)
       await ended
       clearTimeout(timer)
     },
   }
 }
 
-function writeRecord(recordFolder: string, name: string, pid: number): string {
-  const path = join(recordFolder, `${name}-${pid}.json`)
-  const record: ProcessRecord = {
-    name,
-    pid,
-    startedAt: startTimeOf(pid),
-    signal: name === 'postgres' ? 'SIGQUIT' : 'SIGKILL',
-  }
-  writeFileSync(path, JSON.stringify(record))
-  return path
+function recordOf(name: string, pid: number): ProcessRecord {
+  return { name, pid, startedAt: startTimeOf(pid), signal: name === 'postgres' ? 'SIGQUIT' : 'SIGKILL' }
 }
+
+const recordPath = (recordFolder: string, { name, pid }: ProcessRecord): string =>
+  join(recordFolder, `${name}-${pid}.json`)
 
 async function endOrphans(recordFolder: string): Promise<void> {
   for (const file of readdirSync(recordFolder)) {
@@ -140,22 +165,26 @@ async function end(record: ProcessRecord): Promise<void> {
   signalGroup(record, record.signal)
   for (let waited = 0; isStill(record.pid, record.startedAt); waited += 50) {
     if (waited === 5000) signalGroup(record, 'SIGKILL')
+    if (waited === 10_000) throw cannotEnd(record)
     await delay(50)
   }
 }
 
 /** To the child and what it started itself: each child leads a group of its own. */
-function signalGroup({ name, pid }: ProcessRecord, signal: NodeJS.Signals): void {
+function signalGroup(record: ProcessRecord, signal: NodeJS.Signals): void {
   try {
-    process.kill(process.platform === 'win32' ? pid : -pid, signal)
+    process.kill(process.platform === 'win32' ? record.pid : -record.pid, signal)
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ESRCH') return
-    throw new UserError(`${name} (process ${pid}) is left from an earlier run and cannot be ended.`, {
-      hint: `End it as the user who started it: kill ${pid}`,
-      cause,
-    })
+    throw cannotEnd(record, cause)
   }
 }
+
+const cannotEnd = ({ name, pid }: ProcessRecord, cause?: unknown) =>
+  new UserError(`${name} (process ${pid}) is left from an earlier run and cannot be ended.`, {
+    hint: `End it as the user who started it: kill ${pid}`,
+    cause,
+  })
 
 function readRecord(path: string): ProcessRecord | undefined {
   try {

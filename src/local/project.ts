@@ -1,15 +1,15 @@
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { describeError } from '../errors.ts'
 import { createLog } from '../log.ts'
 import { type EdgeFunction, startEdgeFunction } from './edge-function.ts'
-import { type Gateway, startGateway } from './gateway.ts'
+import { startGateway } from './gateway.ts'
 import { type ProjectKeys, projectKeys } from './keys.ts'
-import { type Lite, startLite } from './lite.ts'
+import { startLite } from './lite.ts'
 import { freePort } from './ports.ts'
-import { type Cluster, startCluster } from './postgres.ts'
+import { startCluster } from './postgres.ts'
 import { prepareDatabase } from './prepare.ts'
-import { openChildRegistry } from './processes.ts'
+import { type ChildRegistry, openChildRegistry } from './processes.ts'
 import { type RealtimeServer, startRealtime } from './realtime/server.ts'
 import { startWhatsApp, type WhatsAppSimulator } from './whatsapp/index.ts'
 
@@ -22,9 +22,9 @@ export interface LocalProject {
   readonly keys: ProjectKeys
   readonly whatsapp: WhatsAppSimulator
   readonly realtime: RealtimeServer
-  /** Settles when a part ended that nobody asked to end. */
+  /** Settles when a part ended that nobody asked to end. What it said last is in `project.log`. */
   readonly broken: Promise<string>
-  /** Stops every part in reverse order; twice is harmless. */
+  /** Stops every part in reverse order, also when one cannot be stopped; twice is harmless. */
   stop(): Promise<void>
 }
 
@@ -41,6 +41,8 @@ export interface LocalProjectOptions {
   readonly whatsappPort?: number
   /** Told what is being done, for a person who waits. */
   readonly onStep?: (step: string) => void
+  /** Gives up a start: ends at once what runs by then, and `startProject` throws. Without effect afterwards. */
+  readonly signal?: AbortSignal
 }
 
 /** As hosted projects have it after our migration; the daemon's own limit may be lower. */
@@ -48,62 +50,81 @@ export const FILE_SIZE_LIMIT = 100 * 2 ** 20
 
 /** Starts all parts. When one fails, those already started are stopped before the error is thrown. */
 export async function startProject(options: LocalProjectOptions): Promise<LocalProject> {
-  const stops: (() => Promise<void>)[] = []
-  const stop = async () => {
-    for (let next = stops.pop(); next !== undefined; next = stops.pop()) await next()
-  }
+  const registry = await openChildRegistry(options.folder)
+  options.signal?.addEventListener('abort', registry.endAll)
+  const stops: Stop[] = [async () => registry.close()]
   try {
-    return await startParts(options, stops, stop)
+    return await startParts(options, registry, stops)
   } catch (error) {
-    await stop().catch(failure => process.stderr.write(`${describeError(failure)}\n`))
+    // Why it could not start is the better reason.
+    await stopAll(stops).catch(() => undefined)
     throw error
+  } finally {
+    options.signal?.removeEventListener('abort', registry.endAll)
   }
+}
+
+type Stop = () => Promise<void>
+
+/** A part that is a process of its own. */
+interface Part {
+  readonly ended: Promise<string>
+  lastWords(): string
+  stop(): Promise<void>
+}
+
+async function stopAll(stops: Stop[]): Promise<void> {
+  const failures: unknown[] = []
+  for (let next = stops.pop(); next !== undefined; next = stops.pop()) {
+    await next().catch(failure => failures.push(failure))
+  }
+  if (failures.length > 0) throw new AggregateError(failures)
 }
 
 async function startParts(
   options: LocalProjectOptions,
-  stops: (() => Promise<void>)[],
-  stop: () => Promise<void>,
+  registry: ChildRegistry,
+  stops: Stop[],
 ): Promise<LocalProject> {
-  const step = options.onStep ?? (() => undefined)
-  const registry = await openChildRegistry(options.folder)
-  stops.push(async () => registry.close())
-  const log = createLog('info', pino.destination({ dest: join(options.folder, 'project.log'), mkdir: true }))
+  const step = (name: string) => {
+    options.signal?.throwIfAborted()
+    options.onStep?.(name)
+  }
+  const liteFolder = join(options.folder, 'lite')
+  if (options.fresh === true) rmSync(liteFolder, { recursive: true, force: true })
+  const log = createLog('info', pino.destination({ dest: join(options.folder, 'project.log') }))
   const keys = projectKeys(join(options.folder, 'keys.json'))
   const endings: Promise<string>[] = []
+  const add = (part: Part) => {
+    stops.push(part.stop)
+    endings.push(part.ended)
+    part.ended.then(why => log.info({ last_words: part.lastWords() }, why))
+  }
 
   let databaseUrl = options.databaseUrl
   if (databaseUrl === undefined) {
     step('PostgreSQL')
-    const cluster: Cluster = await startCluster({
+    const cluster = await startCluster({
       folder: join(options.folder, 'postgres'),
       registry,
       port: options.databasePort ?? 0,
       fresh: options.fresh ?? false,
     })
-    stops.push(cluster.stop)
-    endings.push(cluster.ended)
+    add(cluster)
     databaseUrl = cluster.url('postgres')
     step('Migrations')
-    await prepareDatabase({
-      databaseUrl,
-      folder: join(options.folder, 'lite'),
-      registry,
-      keys,
-      fileSizeLimit: FILE_SIZE_LIMIT,
-    })
+    await prepareDatabase({ databaseUrl, folder: liteFolder, registry, keys, fileSizeLimit: FILE_SIZE_LIMIT })
   }
 
   step('Data API and Storage')
-  const lite: Lite = await startLite({
-    folder: join(options.folder, 'lite'),
+  const lite = await startLite({
+    folder: liteFolder,
     registry,
     databaseUrl,
     keys,
     fileSizeLimit: FILE_SIZE_LIMIT,
   })
-  stops.push(lite.stop)
-  endings.push(lite.ended)
+  add(lite)
 
   step('Realtime')
   const realtime = await startRealtime({
@@ -124,21 +145,18 @@ async function startParts(
   stops.push(whatsapp.stop)
 
   step('Webhook')
-  const port = await freePort(options.port)
-  const edgeFunction: EdgeFunction = await startEdgeFunction({
-    registry,
-    environment: functionSecrets(keys, port),
-  })
-  stops.push(edgeFunction.stop)
-  endings.push(edgeFunction.ended)
-
-  const gateway: Gateway = await startGateway(port, {
+  let edgeFunction: EdgeFunction | undefined
+  const gateway = await startGateway(await freePort(options.port), {
     api: lite.url,
-    functions: edgeFunction.url,
+    webhook: () => edgeFunction?.url,
     upgrade: realtime.handleUpgrade,
   })
   stops.push(gateway.stop)
+  edgeFunction = await startEdgeFunction({ registry, environment: functionSecrets(keys, gateway.url) })
+  add(edgeFunction)
+  options.signal?.throwIfAborted()
 
+  let stopping: Promise<void> | undefined
   return {
     url: gateway.url,
     webhookUrl: `${gateway.url}/functions/v1/whatsapp-webhook`,
@@ -147,13 +165,16 @@ async function startParts(
     whatsapp,
     realtime,
     broken: Promise.race(endings),
-    stop,
+    stop() {
+      stopping ??= stopAll(stops)
+      return stopping
+    },
   }
 }
 
-function functionSecrets(keys: ProjectKeys, port: number): Record<string, string> {
+function functionSecrets(keys: ProjectKeys, url: string): Record<string, string> {
   return {
-    SUPABASE_URL: `http://127.0.0.1:${port}`,
+    SUPABASE_URL: url,
     SUPABASE_SECRET_KEYS: JSON.stringify({ default: keys.secret }),
     WHATSAPP_APP_SECRET: keys.whatsappAppSecret,
     WHATSAPP_VERIFY_TOKEN: keys.whatsappVerifyToken,

@@ -1,6 +1,7 @@
+import { spawn } from 'node:child_process'
 import { z } from 'zod'
 import { UserError } from '../errors.ts'
-import { supabaseCli } from './prepare.ts'
+import { resultOf } from './run-program.ts'
 
 /** The local project of the supabase CLI, as far as we need it. */
 export interface CliProject {
@@ -12,23 +13,36 @@ export interface CliProject {
 const status = z.object({
   API_URL: z.url(),
   DB_URL: z.string().startsWith('postgres'),
-  SECRET_KEY: z.string().optional(),
-  SERVICE_ROLE_KEY: z.string().optional(),
+  SECRET_KEY: z.string().min(1).optional(),
+  SERVICE_ROLE_KEY: z.string().min(1).optional(),
 })
 
-/** Asks `supabase status`. Throws a UserError when no project is running. */
+/**
+ * Asks `supabase status` in the working folder: the CLI that the user's PATH has, which is the one that started
+ * the project. Throws a UserError when no project is running.
+ */
 export async function runningCliProject(): Promise<CliProject> {
-  return readStatus(await supabaseCli(['status', '--output', 'json']))
+  const child = spawn('supabase', ['status', '--output', 'json'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // npm's programs are .cmd files there, which only a shell runs.
+    shell: process.platform === 'win32',
+  })
+  const { code, output, lastWords } = await resultOf(child)
+  if (code === 0) return readStatus(output)
+  throw new UserError('`supabase status` finds no running project.', {
+    hint: `${lastWords}\n${START_IT}`.trim(),
+  })
 }
+
+const START_IT =
+  'Start one with `supabase start` in this folder (it needs Docker), or run `mediaferry dev` alone.'
 
 /** Reads the JSON of `supabase status --output json`; newer CLIs give `sb_secret_…` keys, older ones a JWT. */
 export function readStatus(output: string): CliProject {
   const parsed = status.safeParse(jsonIn(output))
   const key = parsed.success ? (parsed.data.SECRET_KEY ?? parsed.data.SERVICE_ROLE_KEY) : undefined
   if (!parsed.success || key === undefined) {
-    throw new UserError('`supabase status` does not name a running project.', {
-      hint: 'Start it with `supabase start` in this folder, and look at `supabase status --output json`.',
-    })
+    throw new UserError('`supabase status` does not name a running project.', { hint: START_IT })
   }
   return { url: parsed.data.API_URL, databaseUrl: parsed.data.DB_URL, secretKey: key }
 }

@@ -40,6 +40,8 @@ export interface RealtimeDatabase {
   ): Promise<boolean>
   /** Puts a mark into the stream of changes, after all that is committed. */
   mark(word: string): Promise<void>
+  /** Waits for the end of the sessions that read those slots: until then the database cannot be dropped. */
+  endStreams(slots: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -119,6 +121,12 @@ export function openDatabase(databaseUrl: string, onIdleError: (error: Error) =>
     },
     async mark(word) {
       await rows('select pg_logical_emit_message(true, $1, $2)', [MARK_PREFIX, word])
+    },
+    async endStreams(slots) {
+      await rows(
+        'select pg_terminate_backend(active_pid, 5000) from pg_replication_slots where starts_with(slot_name, $1)',
+        [slots],
+      )
     },
     close: () => pool.end(),
   }

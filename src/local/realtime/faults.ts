@@ -99,12 +99,12 @@ export function createFaults(clock: Clock, targets: FaultTargets): FaultState {
       switchOn('dropping', { delivers: () => (clock.now() - start) % (deliverMs + dropMs) < deliverMs })
     },
     'cold-start'({ systemAfterMs }) {
-      coldStartMs = systemAfterMs
       const end = (): void => {
         coldStartMs = undefined
         targets.endColdStarts()
       }
       switchOn('cold-start', { end })
+      coldStartMs = systemAfterMs
     },
     'phx-close': ({ message }) => targets.closeChannels(message),
     'rate-limit': options => switchOn('rate-limit', { delivers: rateLimit(clock, options) }),

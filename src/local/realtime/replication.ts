@@ -16,6 +16,8 @@ export interface ReplicationOptions {
 
 export interface Replication {
   readonly connected: boolean
+  /** The beginning of its slots' names. */
+  readonly slots: string
   stop(): Promise<void>
 }
 
@@ -31,7 +33,10 @@ const SESSION = '-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c e
  * when the database cannot be reached at the start.
  */
 export async function startReplication(options: ReplicationOptions): Promise<Replication> {
-  let session: Session | undefined = await openSession(options).catch(error => {
+  const slots = `mediaferry_${randomBytes(6).toString('hex')}_`
+  let count = 0
+  const open = (): Promise<Session> => openSession(options, `${slots}${++count}`)
+  let session: Session | undefined = await open().catch(error => {
     throw unreachable(error)
   })
   let stopped = false
@@ -48,7 +53,7 @@ export async function startReplication(options: ReplicationOptions): Promise<Rep
           wake = resolve
           setTimeout(resolve, RETRY_MS).unref()
         })
-        if (!stopped) session = await openSession(options).catch(() => undefined)
+        if (!stopped) session = await open().catch(() => undefined)
       }
       if (!stopped) options.onUp()
     }
@@ -56,6 +61,7 @@ export async function startReplication(options: ReplicationOptions): Promise<Rep
 
   const kept = keepUp()
   return {
+    slots,
     get connected() {
       return session !== undefined
     },
@@ -75,7 +81,7 @@ interface Session {
   stop(): Promise<void>
 }
 
-async function openSession(options: ReplicationOptions): Promise<Session> {
+async function openSession(options: ReplicationOptions, slot: string): Promise<Session> {
   const service = new LogicalReplicationService(
     {
       connectionString: options.databaseUrl,
@@ -106,7 +112,7 @@ async function openSession(options: ReplicationOptions): Promise<Session> {
     over = true
     await service.destroy()
   }
-  const ended = service.subscribe(plugin, `mediaferry_${randomBytes(6).toString('hex')}`).then(
+  const ended = service.subscribe(plugin, slot).then(
     () => new Error('the server closed the connection'),
     async (error: unknown) => {
       await stop().catch(() => undefined)

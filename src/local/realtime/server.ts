@@ -134,9 +134,15 @@ export async function startRealtime(options: RealtimeOptions): Promise<RealtimeS
       })
     }
   } catch (error) {
-    await replication?.stop()
-    await database.close()
+    await letGo()
     throw error
+  }
+
+  async function letGo(): Promise<void> {
+    await replication?.stop()
+    // A database that is away has ended them by itself.
+    if (replication !== undefined) await database.endStreams(replication.slots).catch(() => undefined)
+    await database.close()
   }
 
   let stopping: Promise<void> | undefined
@@ -156,8 +162,7 @@ export async function startRealtime(options: RealtimeOptions): Promise<RealtimeS
         forAll(connection => connection.destroy())
         upgrades.close()
         marks.lose('the Realtime server stops')
-        await replication?.stop()
-        await database.close()
+        await letGo()
       })()
       return stopping
     },
