@@ -13,7 +13,7 @@ const WHEN_IN_DOUBT: Record<Dependency, string> = {
 /** By dependency and failure code: what only a person can mend. */
 const BY_CODE: Record<Dependency, Readonly<Record<string, string>>> = {
   whatsapp: {
-    token:
+    token_rejected:
       'Create a new access token for the system user in Meta Business Settings, set WHATSAPP_ACCESS_TOKEN and restart.',
     account: 'Open WhatsApp Manager: the account is restricted or locked, and only its owner can clear that.',
     rate_limited: 'Nothing to do: the limit passes by itself. If it comes every day, lower CONCURRENCY.',

@@ -22,10 +22,9 @@ import { assign, emit, type SnapshotFrom, setup } from 'xstate'
 import { required } from './required.ts'
 
 export type SubscriptionEvent =
-  /** The statuses of realtime-js. */
+  /** The statuses of realtime-js; DROPPED is CHANNEL_ERROR and TIMED_OUT, after which it joins again by itself. */
   | { readonly type: 'SUBSCRIBED' }
-  | { readonly type: 'CHANNEL_ERROR'; readonly message: string }
-  | { readonly type: 'TIMED_OUT' }
+  | { readonly type: 'DROPPED'; readonly message: string }
   | { readonly type: 'CLOSED' }
   /** The `system` frames of the server: only from the ok one on does it listen. */
   | { readonly type: 'SYSTEM_OK' }
@@ -94,8 +93,6 @@ export function rebuildDelay(rebuilds: number, random: number): number {
 }
 
 const CAUSE = {
-  dropped: { code: 'dropped', message: 'The connection to Realtime was dropped; it is being joined again.' },
-  timedOut: { code: 'dropped', message: 'Joining the Realtime channel was not answered; it is tried again.' },
   joinTimeout: { code: 'join_timeout', message: 'The Realtime server did not answer the join.' },
   systemSilent: {
     code: 'system_silent',
@@ -116,7 +113,8 @@ const words = setup({
     events: {} as SubscriptionEvent,
     input: {} as SubscriptionInput,
     emitted: {} as SubscriptionEmitted,
-    tags: {} as 'hearing',
+    /** `listening`: the server has said that it listens; `hearing`: it was proven. */
+    tags: {} as 'listening' | 'hearing',
   },
   actors: {
     /** Leaves the old channel, or with `whole` closes the client, and joins anew. Resolves once the join was sent. */
@@ -124,6 +122,12 @@ const words = setup({
   },
   actions: {
     noteCause: assign({ cause: (_, params: { cause: NotHearing }) => params.cause }),
+    noteDrop: assign({
+      cause: ({ event }) => withMessage('dropped', 'The connection to Realtime was dropped', event),
+    }),
+    noteRefusal: assign({
+      cause: ({ event }) => withMessage('system_error', 'Realtime refuses the subscription', event),
+    }),
     forgetCause: assign({ cause: null }),
     countDrop: assign({ drops: ({ context }) => context.drops + 1 }),
     countRebuild: assign(({ context }) => ({
@@ -147,6 +151,10 @@ const words = setup({
   },
 })
 
+function withMessage(code: NotHearing['code'], text: string, event: SubscriptionEvent): NotHearing {
+  return { code, message: 'message' in event ? `${text}: ${event.message}` : text }
+}
+
 function isWorn({ rejoins, drops }: SubscriptionContext): boolean {
   return rejoins >= REJOINS_PER_CLIENT || drops >= DROPS_PER_CLIENT
 }
@@ -155,15 +163,12 @@ const because = <const C extends NotHearing>(cause: C) => ({ type: 'noteCause', 
 
 /** What ends hearing and joining alike. */
 const troubles = {
-  CHANNEL_ERROR: [
+  DROPPED: [
     { guard: 'manyDrops', target: '#subscription.deaf', actions: ['countDrop', because(CAUSE.wornOut)] },
-    { target: '#subscription.connecting', actions: ['countDrop', because(CAUSE.dropped)] },
-  ],
-  TIMED_OUT: [
-    { guard: 'manyDrops', target: '#subscription.deaf', actions: ['countDrop', because(CAUSE.wornOut)] },
-    { target: '#subscription.connecting', actions: ['countDrop', because(CAUSE.timedOut)] },
+    { target: '#subscription.connecting', actions: ['countDrop', 'noteDrop'] },
   ],
   CLOSED: { target: '#subscription.deaf', actions: because(CAUSE.closed) },
+  SYSTEM_ERROR: { target: '#subscription.deaf', actions: 'noteRefusal' },
 } as const
 
 export const subscriptionMachine = words.createMachine({
@@ -182,10 +187,6 @@ export const subscriptionMachine = words.createMachine({
         ...troubles,
         SUBSCRIBED: 'joined.answered',
         SYSTEM_OK: { target: 'joined.proving', actions: ['catchUp', 'prove'] },
-        SYSTEM_ERROR: {
-          target: 'deaf',
-          actions: { type: 'noteCause', params: ({ event }) => systemError(event) },
-        },
       },
       after: { join: { target: 'deaf', actions: because(CAUSE.joinTimeout) } },
     },
@@ -194,10 +195,6 @@ export const subscriptionMachine = words.createMachine({
       on: {
         ...troubles,
         SYSTEM_OK: { target: '.proving', actions: ['catchUp', 'prove'] },
-        SYSTEM_ERROR: {
-          target: 'deaf',
-          actions: { type: 'noteCause', params: ({ event }) => systemError(event) },
-        },
         CANARY_HEARD: 'hearing',
       },
       states: {
@@ -205,20 +202,17 @@ export const subscriptionMachine = words.createMachine({
           after: { system: { target: '#subscription.deaf', actions: because(CAUSE.systemSilent) } },
         },
         proving: {
+          tags: 'listening',
           on: { CANARY_LATE: { target: '#subscription.deaf', actions: because(CAUSE.canaryLate) } },
         },
       },
     },
     hearing: {
-      tags: 'hearing',
+      tags: ['listening', 'hearing'],
       entry: 'forgetCause',
       on: {
         ...troubles,
         SYSTEM_OK: { actions: ['catchUp', 'prove'] },
-        SYSTEM_ERROR: {
-          target: 'deaf',
-          actions: { type: 'noteCause', params: ({ event }) => systemError(event) },
-        },
         CANARY_LATE: { target: 'deaf', actions: because(CAUSE.canaryLate) },
         MISSES: { target: 'deaf', actions: because(CAUSE.misses) },
       },
@@ -252,10 +246,6 @@ export const subscriptionMachine = words.createMachine({
 })
 
 export type SubscriptionSnapshot = SnapshotFrom<typeof subscriptionMachine>
-
-function systemError({ message }: { readonly message: string }): { cause: NotHearing } {
-  return { cause: { code: 'system_error', message: `Realtime refuses the subscription: ${message}` } }
-}
 
 function messageOf(error: unknown): string {
   return `The Realtime client could not be made anew: ${error instanceof Error ? error.message : String(error)}`

@@ -31,7 +31,9 @@ export function createCatchUp(options: CatchUpOptions): CatchUp {
   let cursor: Cursor | null = store.load()
   let stopped = false
   let again = false
-  let confirmOwed = false
+  /** How many confirmations were asked for, and which was the last given. */
+  let asked = 0
+  let given = 0
   let running: Promise<void> | null = null
 
   async function readAll(): Promise<void> {
@@ -44,12 +46,13 @@ export function createCatchUp(options: CatchUpOptions): CatchUp {
 
   /** True when there may be more. */
   async function readPage(): Promise<boolean> {
-    const confirming = confirmOwed
+    const asking = asked
     const from = cursor
     const page = await attachmentsAfter(from?.xid ?? '0', from?.id ?? 0, from === null ? 1 : PAGE_SIZE)
     if (stopped) return false
-    if (confirming) {
-      confirmOwed = false
+    // Asked again while the call was under way: its `next` may be older than that, so the next page answers it.
+    if (asking !== given && asking === asked) {
+      given = asking
       options.onConfirmed(page.next)
     }
     const fault = from === null ? null : cursorFault(from, page)
@@ -73,7 +76,7 @@ export function createCatchUp(options: CatchUpOptions): CatchUp {
   return {
     run({ confirm } = { confirm: false }) {
       if (stopped) return
-      if (confirm) confirmOwed = true
+      if (confirm) asked++
       again = true
       running ??= readAll()
         .catch(options.onError)

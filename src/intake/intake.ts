@@ -1,4 +1,3 @@
-import type { RealtimeClient } from '@supabase/realtime-js'
 import { createActor, fromPromise } from 'xstate'
 import { type NotHearing, type SubscriptionEvent, subscriptionMachine } from '../../machines/subscription.ts'
 import type { Log } from '../log.ts'
@@ -7,14 +6,13 @@ import { createCatchUp } from './catch-up.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { CursorStore, Page } from './cursor.ts'
 import { createMisses } from './misses.ts'
-import { createRealtimeLink } from './realtime.ts'
+import type { RealtimeHandlers, RealtimeLink } from './realtime.ts'
 import { createSweepTimer } from './sweep-timer.ts'
 import { createWakeSet } from './wake-set.ts'
 
 export interface IntakeOptions {
-  readonly worker: string
-  /** A new client of the project's Realtime (`realtimeClient`); now and then the old one is replaced. */
-  readonly createClient: () => RealtimeClient
+  /** The way to Realtime: `createRealtimeLink`. */
+  readonly listen: (handlers: RealtimeHandlers) => RealtimeLink
   /** `beat_canary`: resolves with the new beat. */
   readonly beat: () => Promise<number>
   /** `attachments_after`. */
@@ -72,9 +70,7 @@ export function startIntake(options: IntakeOptions): Intake {
 
   const tell = (event: SubscriptionEvent): void => subscription.send(event)
 
-  const link = createRealtimeLink({
-    createClient: options.createClient,
-    worker: options.worker,
+  const link = options.listen({
     onEvent: tell,
     onInsert: id => {
       announced++
@@ -140,10 +136,11 @@ export function startIntake(options: IntakeOptions): Intake {
   subscription.on('sweepNow', () => sweep.now())
   let last: IntakeState = stateOf(subscription.getSnapshot())
   subscription.subscribe(snapshot => {
+    // Rows count as missed only from a confirmation on, and that is the catch-up's to give.
+    if (!snapshot.hasTag('listening')) misses.confirm(null)
     const state = stateOf(snapshot)
-    if (state.hearing === last.hearing && state.cause === last.cause) return
-    if (state.hearing !== last.hearing) sweep.setHearing(state.hearing)
-    if (!state.hearing) misses.confirm(null)
+    if (state.hearing === last.hearing && state.cause?.code === last.cause?.code) return
+    sweep.setHearing(state.hearing)
     last = state
     options.onState(state)
   })

@@ -1,12 +1,10 @@
 import type { RealtimeChannel, RealtimeClient } from '@supabase/realtime-js'
-import { createClient } from '@supabase/supabase-js'
+import { createClient as createSupabaseClient } from '@supabase/supabase-js'
 import { z } from 'zod'
 import type { SubscriptionEvent } from '../../machines/subscription.ts'
 
-export interface RealtimeLinkOptions {
-  readonly createClient: () => RealtimeClient
-  /** Ours is the row of `realtime_canary` with this worker. */
-  readonly worker: string
+/** Who is told what the present channel says. */
+export interface RealtimeHandlers {
   /** What happened to the subscription. */
   readonly onEvent: (event: SubscriptionEvent) => void
   /** A row of `attachments` was inserted. */
@@ -22,9 +20,9 @@ export interface RealtimeLink {
   close(): Promise<void>
 }
 
-/** A client of the project's Realtime, for `RealtimeLinkOptions.createClient`. */
+/** A client of the project's Realtime. */
 export function realtimeClient(url: string, key: string): RealtimeClient {
-  return createClient(url, key, { auth: { persistSession: false, autoRefreshToken: false } }).realtime
+  return createSupabaseClient(url, key, { auth: { persistSession: false, autoRefreshToken: false } }).realtime
 }
 
 const change = z.object({ new: z.record(z.string(), z.unknown()), errors: z.array(z.string()).nullish() })
@@ -36,8 +34,11 @@ const system = z.object({ status: z.string(), message: z.string(), extension: z.
  * that version ignores; `channel(topic)` answers an existing channel, so every join has a topic of its own; removing
  * a client's last channel closes its socket, so the new channel is joined before the old one is left.
  */
-export function createRealtimeLink(options: RealtimeLinkOptions): RealtimeLink {
-  const { worker, onEvent } = options
+export function createRealtimeLink(
+  createClient: () => RealtimeClient,
+  worker: string,
+  { onEvent, onInsert, onCanary }: RealtimeHandlers,
+): RealtimeLink {
   let client: RealtimeClient | null = null
   let channel: RealtimeChannel | null = null
   let joins = 0
@@ -56,12 +57,12 @@ export function createRealtimeLink(options: RealtimeLinkOptions): RealtimeLink {
         'postgres_changes',
         // The id is all that is needed, and a row over 1 MiB would come mutilated.
         { event: 'INSERT', schema: 'public', table: 'attachments', select: ['id'] },
-        present(payload => numberIn(payload, 'id', options.onInsert)),
+        present(payload => numberIn(payload, 'id', onInsert)),
       )
       .on(
         'postgres_changes',
         { event: 'UPDATE', schema: 'public', table: 'realtime_canary', filter: `worker=eq.${worker}` },
-        present(payload => numberIn(payload, 'beat', options.onCanary)),
+        present(payload => numberIn(payload, 'beat', onCanary)),
       )
       .on(
         'system',
@@ -70,8 +71,12 @@ export function createRealtimeLink(options: RealtimeLinkOptions): RealtimeLink {
       )
     fresh.subscribe((status, error) => {
       if (mine !== joins) return
-      if (status === 'CHANNEL_ERROR') onEvent({ type: status, message: error?.message ?? 'connection lost' })
-      else onEvent({ type: status })
+      if (status === 'SUBSCRIBED' || status === 'CLOSED') onEvent({ type: status })
+      else
+        onEvent({
+          type: 'DROPPED',
+          message: error?.message ?? (status === 'TIMED_OUT' ? 'no answer' : 'closed'),
+        })
     })
     return fresh
   }
@@ -106,7 +111,7 @@ export function createRealtimeLink(options: RealtimeLinkOptions): RealtimeLink {
         channel = null
         joins++
         if (oldClient !== null) void closeClient(oldClient)
-        client = options.createClient()
+        client = createClient()
         channel = subscribe(client)
         return
       }

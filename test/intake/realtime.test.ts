@@ -1,0 +1,288 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { describe, type TestContext, test } from 'node:test'
+import { pino } from 'pino'
+import type { Clock } from '../../src/intake/clock.ts'
+import type { Cursor, Page } from '../../src/intake/cursor.ts'
+import { type IntakeState, startIntake } from '../../src/intake/intake.ts'
+import { createRealtimeLink, realtimeClient } from '../../src/intake/realtime.ts'
+import { listenRealtime } from '../../src/local/realtime/listener.ts'
+import { startRealtime } from '../../src/local/realtime/server.ts'
+import { freshDatabase } from '../support/database.ts'
+
+const KEYS = { publishable: 'sb_publishable_test', secret: 'sb_secret_test' }
+const WORKER = 'worker-0123456789'
+/** The intake's clock runs that much faster, so that its five seconds are a fifth of one; the servers' does not. */
+const SPEED = 25
+const PATIENCE_MS = 20_000
+
+const fastClock: Clock = {
+  now: () => performance.now() * SPEED,
+  setTimeout: (work, ms) => setTimeout(work, ms / SPEED),
+  clearTimeout: timer => clearTimeout(timer as NodeJS.Timeout),
+}
+
+/** The real realtime-js, the real SQL functions, the local Realtime server, and an intake between them. */
+async function world(t: TestContext, options: { key?: string; systemMs?: number; listen?: boolean } = {}) {
+  const ends: (() => Promise<void>)[] = []
+  t.after(async () => {
+    for (const end of ends.reverse()) await end()
+  })
+  const database = await freshDatabase({ after: end => ends.push(end) })
+  const server = await startRealtime({
+    databaseUrl: database.url,
+    keys: KEYS,
+    log: pino({ level: 'silent' }),
+    delays: { systemMs: options.systemMs ?? 0 },
+  })
+  ends.push(() => server.stop())
+  const listener = await listenRealtime(server)
+  ends.push(() => listener.close())
+
+  const state = {
+    sweeps: 0,
+    clients: 0,
+    hearing: false,
+    cause: null as IntakeState['cause'],
+    stories: [] as string[],
+  }
+  let news = Promise.withResolvers<void>()
+  const tell = () => {
+    news.resolve()
+    news = Promise.withResolvers()
+  }
+  let saved: Cursor | null = null
+  const intake = startIntake({
+    listen: handlers =>
+      createRealtimeLink(
+        () => {
+          state.clients++
+          return realtimeClient(listener.url, options.key ?? KEYS.secret)
+        },
+        WORKER,
+        handlers,
+      ),
+    beat: async () =>
+      (
+        await database.call<{ beat: number }>('beat_canary', {
+          worker: WORKER,
+          state: 'running',
+          circuits: {},
+          version: '0',
+        })
+      ).beat,
+    attachmentsAfter: (xid, id, max) => database.call<Page>('attachments_after', { xid, id, max }),
+    cursor: {
+      load: () => saved,
+      save: cursor => {
+        saved = cursor
+      },
+      drop: () => {
+        saved = null
+      },
+    },
+    onWake: tell,
+    onSweep: () => {
+      state.sweeps++
+      tell()
+    },
+    onState: ({ hearing, cause }) => {
+      state.hearing = hearing
+      state.cause = cause
+      state.stories.push(cause?.code ?? 'hearing')
+      tell()
+    },
+    onDatabaseError: error => assert.fail(String(error)),
+    log: pino({ level: 'silent' }),
+    sweepIntervalMs: 30_000,
+    canaryIntervalMs: 30_000,
+    canaryTimeoutMs: 10_000,
+    clock: fastClock,
+  })
+  ends.push(() => intake.stop())
+
+  /** Waits until something that must come true does. */
+  async function until(what: string, holds: () => boolean): Promise<void> {
+    const late = Promise.withResolvers<never>()
+    const timer = setTimeout(
+      () => late.reject(new Error(`not in time: ${what}; ${JSON.stringify(state)}`)),
+      PATIENCE_MS,
+    )
+    try {
+      while (!holds()) await Promise.race([news.promise, late.promise])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async function insert(): Promise<number> {
+    const [row] = await database.rows<{ id: string }>(
+      `insert into public.attachments
+         (message_id, whatsapp_media_id, phone_number_id, kind, sent_at, expires_at, bucket, object_prefix, max_attempts)
+       values ('wamid.' || gen_random_uuid(), '1', '2', 'image', now(), now() + interval '7 days', 'attachments', 'unassigned', 5)
+       returning id`,
+    )
+    return Number(row?.id)
+  }
+
+  const taken: number[] = []
+  return {
+    database,
+    url: listener.url,
+    server,
+    intake,
+    state,
+    until,
+    insert,
+    hearing: () => until('hearing', () => state.hearing),
+    async woken(id: number) {
+      await until(`row ${id} wakes`, () => {
+        taken.push(...intake.takeWoken(1000))
+        return taken.includes(id)
+      })
+    },
+  }
+}
+
+describe('with the real realtime-js', () => {
+  test('hears, is woken by an insert, and is nudged by a retry', async t => {
+    const w = await world(t)
+    await w.hearing()
+    const id = await w.insert()
+    await w.woken(id)
+    assert.equal(w.intake.counts().announced, 1)
+    await w.database.rows(
+      `update public.attachments set upload_status = 'FAILED', upload_attempts = 1, error_code = 'x',
+      error_message = 'x' where id = $1`,
+      [id],
+    )
+    const before = w.state.sweeps
+    const answer = await w.database.call<{ retried: number[] }>('retry_attachments', {
+      ids: [id],
+      code: null,
+      max: 10,
+    })
+    assert.deepEqual(answer.retried, [id])
+    await w.until('a sweep', () => w.state.sweeps > before)
+    assert.equal(w.state.clients, 1)
+  })
+
+  test('rows between SUBSCRIBED and the system frame are caught up with', async t => {
+    const w = await world(t, { systemMs: 400 })
+    const id = await w.insert()
+    await w.hearing()
+    w.server.faults.apply('cold-start', { systemAfterMs: 400 })
+    w.server.faults.apply('killed', {})
+    w.server.faults.clear('killed')
+    await w.until('dropped', () => !w.state.hearing)
+    const lost = await w.insert()
+    await w.woken(lost)
+    await w.hearing()
+    const later = await w.insert()
+    await w.woken(later)
+    assert.equal(w.intake.counts().missed, 0)
+    assert.ok(id < lost)
+  })
+
+  test('a server that is deaf for a while is noticed, said and survived', async t => {
+    const w = await world(t)
+    await w.hearing()
+    w.server.faults.apply('deaf', {})
+    await w.until('deaf', () => w.state.cause?.code === 'canary_late')
+    const before = w.state.sweeps
+    await w.until('sweeps often', () => w.state.sweeps > before + 5)
+    w.server.faults.clear()
+    await w.hearing()
+    await w.woken(await w.insert())
+  })
+
+  for (const fault of ['deaf-forever', 'subscriptions-deleted'] as const) {
+    test(`${fault}: a new channel revives it`, async t => {
+      const w = await world(t)
+      await w.hearing()
+      w.server.faults.apply(fault, {})
+      await w.until('deaf', () => !w.state.hearing)
+      await w.hearing()
+      assert.deepEqual(w.state.stories, ['hearing', 'canary_late', 'hearing'])
+      assert.equal(w.state.clients, 1)
+      await w.woken(await w.insert())
+    })
+  }
+
+  test('phx_close: the closed channel is replaced', async t => {
+    const w = await world(t)
+    await w.hearing()
+    w.server.faults.apply('phx-close', { message: 'Token has expired 0 seconds ago' })
+    await w.until('told', () => !w.state.hearing)
+    await w.hearing()
+    await w.woken(await w.insert())
+    w.server.faults.apply('phx-close', {})
+    await w.until('closed', () => w.state.cause?.code === 'closed')
+    await w.hearing()
+    await w.woken(await w.insert())
+  })
+
+  test('a server that is away: another client now and then, and back to hearing', async t => {
+    const w = await world(t)
+    await w.hearing()
+    w.server.faults.apply('killed', {})
+    await w.until('dropped', () => w.state.cause?.code === 'dropped')
+    await w.until('a new client', () => w.state.clients > 1)
+    w.server.faults.clear()
+    await w.hearing()
+    await w.woken(await w.insert())
+  })
+
+  test('attachments taken out of the publication while the canary sings: the misses tell', async t => {
+    const w = await world(t)
+    await w.hearing()
+    await w.database.rows('alter publication supabase_realtime drop table public.attachments')
+    const inserting = setInterval(() => void w.insert(), 100)
+    try {
+      await w.until(
+        'noticed',
+        () => w.state.stories.includes('misses') || w.state.stories.includes('system_error'),
+      )
+    } finally {
+      clearInterval(inserting)
+    }
+    await w.database.rows('alter publication supabase_realtime add table public.attachments')
+    await w.hearing()
+  })
+
+  test('a wrong key is never heard with, and does not stop the sweep', async t => {
+    const w = await world(t, { key: 'sb_secret_wrong_wrong_wrong' })
+    await w.until('told', () => w.state.cause !== null && w.state.cause.code !== 'starting')
+    const before = w.state.sweeps
+    await w.until('sweeps', () => w.state.sweeps > before + 3)
+    assert.equal(w.intake.state().hearing, false)
+  })
+
+  for (const frozen of [false, true]) {
+    test(`stopped${frozen ? ', towards a frozen server too' : ''}, it lets its process end`, async t => {
+      const w = await world(t)
+      const program = join(import.meta.dirname, 'child.ts')
+      const child = spawn(process.execPath, ['--import', 'tsx', program, w.url, KEYS.secret], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      })
+      t.after(() => {
+        child.kill('SIGKILL')
+      })
+      const lines = createInterface(child.stdout)
+      assert.deepEqual(await once(lines, 'line'), ['listening'])
+      if (frozen) w.server.faults.apply('frozen', {})
+      const exited = once(child, 'exit', { signal: AbortSignal.timeout(PATIENCE_MS) })
+      const from = performance.now()
+      child.stdin.end()
+      assert.deepEqual(await once(lines, 'line'), ['stopped'])
+      const stopped = performance.now() - from
+      assert.deepEqual(await exited, [0, null])
+      const ended = performance.now() - from
+      w.server.faults.clear()
+      assert.ok(stopped < 2500 && ended < 5000, `stopped after ${stopped} ms, ended after ${ended} ms`)
+    })
+  }
+})
