@@ -12,13 +12,19 @@ const program = new Command('mediaferry')
 program
   .command('start')
   .description('run the daemon until it is told to stop')
-  .action(async () => (await import('./commands/start.ts')).start())
+  .action(async () => {
+    await (await import('./commands/start.ts')).start()
+    // realtime-js 2.119 leaves a timer of ten seconds behind a disconnect; everything of ours is closed by now.
+    process.exit(0)
+  })
 
 program
   .command('dev')
   .description('run a whole Supabase project and a WhatsApp simulator on this machine')
   .option('--supabase-cli', 'use the project of a running `supabase start` instead of our own')
-  .action(async options => (await import('./commands/dev.ts')).dev(options))
+  .action(async options => {
+    process.exitCode = await (await import('./commands/dev.ts')).dev(options)
+  })
 
 program
   .command('demo')
@@ -26,6 +32,8 @@ program
   .option('--once', 'end by itself; exit 0 only when every byte matched')
   .option('--json', 'end with one line of JSON on standard output')
   .action(async options => {
+    const { checkLocalPackages } = await import('./commands/local-packages.ts')
+    checkLocalPackages(['cli-progress'])
     const { demo } = await import('./commands/demo.ts')
     process.exitCode = await demo(options)
   })

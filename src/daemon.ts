@@ -2,7 +2,7 @@ import { createActor, fromPromise } from 'xstate'
 import { daemonMachine } from '../machines/daemon.ts'
 import { UserError } from './errors.ts'
 import { type Intake, startIntake } from './intake/intake.ts'
-import { realtimeClient } from './intake/realtime.ts'
+import { createRealtimeLink, realtimeClient } from './intake/realtime.ts'
 import type { Log } from './log.ts'
 import { openPipeline, type Pipeline } from './pipeline.ts'
 import { type Settings, supabaseOf } from './settings.ts'
@@ -123,8 +123,7 @@ function listen(parts: Parts, settings: Settings, log: Log, lifecycle: () => str
   const { database, circuits, dispatcher } = pipeline
   const { url, key } = supabaseOf(settings)
   return startIntake({
-    worker: state.workerId,
-    createClient: () => realtimeClient(url, key),
+    listen: handlers => createRealtimeLink(() => realtimeClient(url, key), state.workerId, handlers),
     beat: async () => (await database.beat(state.workerId, lifecycle(), circuits.states(), VERSION)).beat,
     attachmentsAfter: database.after,
     cursor: state.cursor,

@@ -52,11 +52,14 @@ const claim = z
     }),
   )
 
+/** Which claims there are is read first, so that they can be given back when the rest cannot be read. */
 export const claimAnswer = z.object({
   paused: z.boolean(),
-  claims: z.array(claim),
+  claims: z.array(identity.loose()),
   worker_lost: z.array(id),
 })
+
+export const claims = z.array(claim)
 
 export const renewAnswer = z.object({ held: z.array(identity) })
 

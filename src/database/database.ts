@@ -7,6 +7,7 @@ import {
   afterAnswer,
   beatAnswer,
   claimAnswer,
+  claims,
   pausedAnswer,
   recordAnswer,
   releaseAnswer,
@@ -108,8 +109,19 @@ export function openDatabase(options: DatabaseOptions): Database {
     if (error !== null) throw status === 0 ? noAnswer(error) : databaseError(error, status)
     const parsed = shape.safeParse(data)
     if (parsed.success) return parsed.data
-    const fault = parsed.error.issues[0]
-    throw otherShape(name, `${fault?.path.join('.')}: ${fault?.message}`, parsed.error)
+    throw otherShape(name, firstFault(parsed.error), parsed.error)
+  }
+
+  async function settle(worker: string, settlements: readonly SettlementOfClaim[]) {
+    const results = settlements.map(item => ({ ...keyRow(item), ...settlementRow(item.settlement) }))
+    const { answers } = await call('settle_attachments', { worker, results }, settleAnswer)
+    const byKey = new Map(answers.map(row => [`${row.id}-${row.claim_token}`, row.answer]))
+    return settlements.map(({ id, claimToken }) => {
+      const answer = byKey.get(`${id}-${claimToken}`)
+      // Not to be guessed: whoever is told `lost` deletes its object.
+      if (answer === undefined) throw otherShape('settle_attachments', `no answer for ${id}`)
+      return answer
+    })
   }
 
   return {
@@ -119,24 +131,19 @@ export function openDatabase(options: DatabaseOptions): Database {
         { worker, ids, max, lease: interval(leaseMs) },
         claimAnswer,
       )
-      return { paused: answer.paused, claims: answer.claims, workerLost: answer.worker_lost }
+      const read = claims.safeParse(answer.claims)
+      if (!read.success) {
+        await settle(worker, answer.claims.map(giveBack))
+        throw otherShape('claim_attachments', firstFault(read.error), read.error)
+      }
+      return { paused: answer.paused, claims: read.data, workerLost: answer.worker_lost }
     },
     renew: async (worker, claims, leaseMs) => {
       const args = { worker, claims: claims.map(keyRow), lease: interval(leaseMs) }
       const { held } = await call('renew_leases', args, renewAnswer)
       return held.map(row => ({ id: row.id, claimToken: row.claim_token }))
     },
-    settle: async (worker, settlements) => {
-      const results = settlements.map(item => ({ ...keyRow(item), ...settlementRow(item.settlement) }))
-      const { answers } = await call('settle_attachments', { worker, results }, settleAnswer)
-      const byKey = new Map(answers.map(row => [`${row.id}-${row.claim_token}`, row.answer]))
-      return settlements.map(({ id, claimToken }) => {
-        const answer = byKey.get(`${id}-${claimToken}`)
-        // Not to be guessed: whoever is told `lost` deletes its object.
-        if (answer === undefined) throw otherShape('settle_attachments', `no answer for ${id}`)
-        return answer
-      })
-    },
+    settle,
     release: async worker => {
       const answer = await call('release_claims', { worker }, releaseAnswer)
       return { released: answer.released, workerLost: answer.worker_lost }
@@ -166,6 +173,18 @@ export function openDatabase(options: DatabaseOptions): Database {
 const keyRow = ({ id, claimToken }: ClaimKey) => ({ id, claim_token: claimToken })
 
 const interval = (milliseconds: number): string => `${milliseconds} milliseconds`
+
+/**
+ * Claims that this version cannot read. Left to their leases they would be claimed and lost again and again, until
+ * all of them were FAILED.
+ */
+function giveBack(row: { readonly id: number; readonly claim_token: number }): SettlementOfClaim {
+  const message = 'The database speaks another version than the daemon that claimed this attachment.'
+  const settlement = { outcome: 'interrupted', code: 'schema', message, retryInMs: 60_000 } as const
+  return { id: row.id, claimToken: row.claim_token, settlement }
+}
+
+const firstFault = ({ issues: [fault] }: z.ZodError): string => `${fault?.path.join('.')}: ${fault?.message}`
 
 function otherShape(name: string, fault: string, cause?: unknown): DatabaseError {
   const message = `${name} answered in another shape than this version knows (${fault}).`

@@ -21,7 +21,7 @@ export async function judge(
       return { outcome: 'retry', code, message, retryInMs: later(failure, retryDelayMs) }
     case 'interrupted':
       if (failure.dependency === null) {
-        return { outcome: 'interrupted', code, message, retryInMs: later(failure, 0) }
+        return { outcome: 'interrupted', code, message, retryInMs: later(failure, SOON_MS) }
       }
       circuits.trip(failure.dependency, failure)
       return { outcome: 'interrupted', code, message, retryInMs: circuits.waitMs(failure.dependency) }
@@ -35,6 +35,9 @@ export async function judge(
     }
   }
 }
+
+/** Nobody interrupts an attempt and then has it judged; should it happen, the row must not come round at once. */
+const SOON_MS = 1000
 
 /** A Retry-After can only put it off, and not for ever: attempts are few, and Meta keeps the file for a week. */
 function later({ retryAfterMs = 0 }: { readonly retryAfterMs?: number }, delayMs: number): number {

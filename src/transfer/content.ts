@@ -87,6 +87,8 @@ const ALIASES: Readonly<Record<string, string>> = {
   'audio/m4a': 'audio/mp4',
   'audio/x-wav': 'audio/wav',
   'audio/vnd.wave': 'audio/wav',
+  'text/x-vcard': 'text/vcard',
+  'text/directory': 'text/vcard',
   'video/x-m4v': 'video/mp4',
   'application/x-zip-compressed': 'application/zip',
 }

@@ -9,7 +9,7 @@ import { Inspector } from './inspect.ts'
 import { type Arrived, type Expectation, expectationOf, mismatch, wrongSize } from './integrity.ts'
 import { objectKey } from './object-key.ts'
 import { findStored } from './recover.ts'
-import type { Storage } from './storage.ts'
+import type { Storage, Upload } from './storage.ts'
 import { storedAfterAll } from './stored-after-all.ts'
 import { TransferError } from './transfer-error.ts'
 import type { Download, WhatsApp } from './whatsapp.ts'
@@ -97,27 +97,24 @@ async function carry(
     const why = mismatch(expected, arrived)
     if (why !== null) throw wrong(why)
     copy.waitsFor = () => 'storage'
-    const notes = await uploaded(parts, copy, signal, arrived, () =>
-      parts.storage.upload({ ...target, body, length: body.length }, signal),
-    )
-    return stored(copy, contentType, look, arrived, notes)
+    const upload = { ...target, body, length: body.length }
+    return stored(copy, contentType, look, await send(parts.storage, copy, upload, () => arrived, signal))
   }
 
   const inspector = new Inspector({ expected, maxFileSize, tooLarge: () => tooLarge(maxFileSize), wrong })
   copy.waitsFor = () =>
     inspector.arrived === undefined && inspector.readableLength === 0 ? 'whatsapp' : 'storage'
   join(head, download, inspector)
-  const length = expected.size ?? download.length
-  const notes = await uploaded(parts, copy, signal, inspector, () =>
-    parts.storage.upload({ ...target, body: inspector, length }, signal),
-  )
-  return stored(copy, contentType, look, whole(inspector), notes)
+  const upload = { ...target, body: inspector, length: expected.size ?? download.length }
+  const sent = await send(parts.storage, copy, upload, () => inspector.arrived, signal)
+  return stored(copy, contentType, look, sent)
 }
 
 /** The rest of the download follows its head through the inspector; either's end is the other's. */
 function join(head: Gathered, { body }: Download, inspector: Inspector): void {
   const broken = () => {
-    if (!body.readableEnded && !inspector.destroyed) inspector.destroy(noAnswer('whatsapp', body.errored))
+    if (!body.readableEnded && !inspector.destroyed)
+      inspector.destroy(noAnswer('whatsapp', body.errored ?? new Error('ended early')))
   }
   inspector.on('error', () => {}).on('close', () => body.destroy())
   for (const chunk of head.chunks) inspector.write(chunk)
@@ -125,36 +122,37 @@ function join(head: Gathered, { body }: Download, inspector: Inspector): void {
   else body.on('close', broken).pipe(inspector)
 }
 
-/**
- * Runs the upload and sees to its unclear ends. Returns what is worth noting. `sent` knows what was sent as
- * soon as all of it was.
- */
-async function uploaded(
-  { storage }: CopyParts,
-  { claim, key }: Copy,
-  signal: AbortSignal,
-  sent: Arrived | Inspector,
-  upload: () => Promise<'stored' | 'exists'>,
-): Promise<Note[]> {
-  try {
-    if ((await upload()) === 'stored') {
-      whole(sent)
-      return []
-    }
-  } catch (error) {
-    const arrived = sent instanceof Inspector ? sent.arrived : sent
-    await storedAfterAll(storage, { bucket: claim.bucket, key, arrived, signal }, error)
-    return [{ event: 'answer_lost', detail: { object_key: key } }]
-  }
-  await storedAfterAll(storage, { bucket: claim.bucket, key, arrived: whole(sent), signal }, undefined)
-  return [{ event: 'object_existed', detail: { object_key: key } }]
+interface Sent extends Arrived {
+  readonly notes: readonly Note[]
 }
 
-/** What was sent; an answer that came before all of it was sent is worth nothing. */
-function whole(sent: Arrived | Inspector): Arrived {
-  const arrived = sent instanceof Inspector ? sent.arrived : sent
-  if (arrived !== undefined) return arrived
-  throw new TransferError({
+/** Uploads, and sees to its unclear ends. `allSent` knows what was sent as soon as all of it was. */
+async function send(
+  storage: Storage,
+  { expected }: Copy,
+  upload: Upload,
+  allSent: () => Arrived | undefined,
+  signal: AbortSignal,
+): Promise<Sent> {
+  const { bucket, key } = upload
+  let error: unknown
+  try {
+    const result = await storage.upload(upload, signal)
+    const arrived = allSent()
+    if (result === 'stored' && arrived !== undefined) return { ...arrived, notes: [] }
+    if (result === 'stored') error = answeredEarly()
+  } catch (thrown) {
+    error = thrown
+  }
+  // A taken key is refused early, before all was sent: then the declared hash tells.
+  const sha256 = allSent()?.sha256 ?? (error === undefined ? expected.sha256 : null)
+  const found = await storedAfterAll(storage, { bucket, key, sha256, signal }, error)
+  const event = error === undefined ? 'object_existed' : 'answer_lost'
+  return { ...found, notes: [{ event, detail: { object_key: key } }] }
+}
+
+function answeredEarly(): TransferError {
+  return new TransferError({
     verdict: 'unattributed',
     dependency: 'storage',
     code: 'storage_bad_answer',
@@ -163,18 +161,19 @@ function whole(sent: Arrived | Inspector): Arrived {
   })
 }
 
-function stored(copy: Copy, contentType: string, look: Look, arrived: Arrived, notes: Note[]): StoredObject {
+function stored(copy: Copy, contentType: string, look: Look, sent: Sent): StoredObject {
   const { mimeType, sha256 } = copy.expected
   const found = look.type ?? look.page
   const agrees =
     look.page === null ? typeAgrees(mimeType, found) : mimeType === null || explainsPage(mimeType)
+  const differs = { event: 'type_differs', detail: { declared: mimeType, found } }
   return {
     objectKey: copy.key,
     contentType,
-    sizeBytes: arrived.size,
-    sha256: arrived.sha256,
+    sizeBytes: sent.size,
+    sha256: sent.sha256,
     verified: sha256 !== null,
-    notes: agrees ? notes : [...notes, { event: 'type_differs', detail: { declared: mimeType, found } }],
+    notes: agrees ? sent.notes : [...sent.notes, differs],
   }
 }
 

@@ -5,48 +5,44 @@ import { TransferError } from './transfer-error.ts'
 export interface UnclearUpload {
   readonly bucket: string
   readonly key: string
-  /** What was sent; undefined when not all of it was, and a cut upload leaves nothing visible. */
-  readonly arrived: Arrived | undefined
+  /** What the object must be to count as this upload's; null when that is not known. */
+  readonly sha256: string | null
   readonly signal: AbortSignal
 }
 
 /**
- * An upload that got no clear answer: after a transport error or a 5xx the object may be there all the same,
- * and a key that was taken may hold the very bytes. Returns when Storage holds exactly what was sent;
- * otherwise removes the key, which is this claim's own and no other's, and throws `error`, or that the key is
- * taken by other bytes.
+ * After an upload without a clear answer: a key that was taken may hold the very bytes, and after a transport
+ * error or a 5xx the object may be there all the same. Returns what Storage holds when that is right. Otherwise
+ * removes the key, which is this claim's own and no other's, and throws `error`, or that the key was taken.
  */
-export async function storedAfterAll(storage: Storage, upload: UnclearUpload, error: unknown): Promise<void> {
-  const { bucket, key, arrived, signal } = upload
-  // Aborted, or refused by name: nothing is unclear, and a stop must be quick.
-  if (signal.aborted) throw error
-  if (arrived === undefined) {
-    await removeQuietly(storage, upload)
-    throw error
+export async function storedAfterAll(
+  storage: Storage,
+  upload: UnclearUpload,
+  error: unknown,
+): Promise<Arrived> {
+  const { bucket, key, sha256, signal } = upload
+  // A stop must be quick, and where Storage is known to be out of order it is not asked again.
+  if (signal.aborted || verdictOf(error) === 'interrupted') throw error
+  if (sha256 !== null) {
+    // Refused by name: nothing is unclear.
+    if (error !== undefined && verdictOf(error) !== 'unattributed') throw error
+    const found = await heldBytes(storage, upload).catch(() => 'unknown' as const)
+    if (found === null || found === 'unknown') throw error ?? taken(key)
+    if (found.sha256 === sha256) return found
   }
-  if (error !== undefined && !isUnclear(error)) throw error
-  try {
-    const info = await storage.objectInfo(bucket, key, signal)
-    if (info === null) throw error ?? taken(key)
-    if (info.size === null || info.size === arrived.size) {
-      const there = await storage.hashObject(bucket, key, signal)
-      if (there?.sha256 === arrived.sha256) return
-    }
-  } catch (second) {
-    // Storage cannot even be asked: the upload's own error says more.
-    throw error ?? second
-  }
-  await removeQuietly(storage, upload)
+  // What stays behind when this fails is found by `verify --orphans`; the next claim has another key.
+  await storage.removeObjects(bucket, [key], signal).catch(() => undefined)
   throw error ?? taken(key)
 }
 
-/** What stays behind when this fails is found by `verify --orphans`; the next claim has another key. */
-async function removeQuietly(storage: Storage, { bucket, key, signal }: UnclearUpload): Promise<void> {
-  await storage.removeObjects(bucket, [key], signal).catch(() => undefined)
+/** Null when the object is not there. `info` comes first: it is cheap, and absence is the common answer. */
+async function heldBytes(storage: Storage, { bucket, key, signal }: UnclearUpload): Promise<Arrived | null> {
+  const info = await storage.objectInfo(bucket, key, signal)
+  return info === null ? null : storage.hashObject(bucket, key, signal)
 }
 
-const isUnclear = (error: unknown): boolean =>
-  error instanceof TransferError && error.failure.verdict === 'unattributed'
+const verdictOf = (error: unknown): string | undefined =>
+  error instanceof TransferError ? error.failure.verdict : undefined
 
 function taken(key: string): TransferError {
   return new TransferError({
