@@ -15,6 +15,8 @@ const BY_CODE: Record<Dependency, Readonly<Record<string, string>>> = {
   whatsapp: {
     token_rejected:
       'Create a new access token for the system user in Meta Business Settings, set WHATSAPP_ACCESS_TOKEN and restart.',
+    phone_number_unreadable:
+      'Give the system user access to that WhatsApp account in Meta Business Settings.',
     account: 'Open WhatsApp Manager: the account is restricted or locked, and only its owner can clear that.',
     rate_limited: 'Nothing to do: the limit passes by itself. If it comes every day, lower CONCURRENCY.',
   },

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError } from 'commander'
-import { describeError, UserError } from './errors.ts'
+import { describeError, UserError, withoutSecrets } from './errors.ts'
 import { VERSION } from './version.ts'
 
 /** The commands, and the only place with exit codes: 0 when all went well, 1 otherwise, 130 after Ctrl-C. */
@@ -60,7 +60,7 @@ try {
   process.exitCode = 1
   process.stderr.write(`error: ${error instanceof UserError ? error.message : describeError(error)}\n`)
   if (error instanceof UserError && error.hint !== undefined) process.stderr.write(`${error.hint}\n`)
-  else if (!(error instanceof UserError) && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+  else if (!(error instanceof UserError) && error instanceof Error) process.stderr.write(`${withoutSecrets(String(error.stack))}\n`)
 }
 
 function wholeNumber(text: string): number {

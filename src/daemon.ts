@@ -36,7 +36,9 @@ export async function startDaemon(settings: Settings, log: Log): Promise<Daemon>
   const lifecycle = createActor(
     daemonMachine.provide({
       actors: {
-        start: fromPromise(async () => openParts(parts, settings, log)),
+        start: fromPromise(async () =>
+          openParts(parts, settings, log, paused => lifecycle.send({ type: paused ? 'PAUSE' : 'RESUME' })),
+        ),
         recover: fromPromise(({ signal }) => recover(parts, log, AbortSignal.any([signal, stopping.signal]))),
         drain: fromPromise(async () => {
           await parts.intake?.stop()
@@ -77,7 +79,7 @@ export async function startDaemon(settings: Settings, log: Log): Promise<Daemon>
   }
 }
 
-function openParts(parts: Parts, settings: Settings, log: Log): void {
+function openParts(parts: Parts, settings: Settings, log: Log, onPaused: (paused: boolean) => void): void {
   const state = openStateFile(settings.STATE_FILE, {
     project: supabaseOf(settings).url,
     warn: warning => log.warn({ code: warning.code }, warning.message),
@@ -88,6 +90,7 @@ function openParts(parts: Parts, settings: Settings, log: Log): void {
     state,
     log,
     takeWoken: most => parts.intake?.takeWoken(most) ?? [],
+    onPaused,
   })
 }
 
@@ -95,7 +98,7 @@ function openParts(parts: Parts, settings: Settings, log: Log): void {
 async function recover(parts: Parts, log: Log, signal: AbortSignal): Promise<{ paused: boolean }> {
   const { state, pipeline } = parts
   if (state === undefined || pipeline === undefined) throw new Error('recovering before the start')
-  const { database, circuits, settler } = pipeline
+  const { database, circuits } = pipeline
   const ask = async <T>(question: () => Promise<T>): Promise<T> => {
     for (;;) {
       try {
@@ -109,10 +112,7 @@ async function recover(parts: Parts, log: Log, signal: AbortSignal): Promise<{ p
   }
   const { released } = await ask(() => database.release(state.workerId))
   if (released.length > 0) log.warn({ attachments: released.length }, 'claims of an earlier life released')
-  for (const { entry, answer } of await ask(() => settler.flushOutbox())) {
-    log.info({ attachment: entry.id, answer }, 'settled what an earlier life had uploaded')
-    if (answer === 'lost') await pipeline.discard(entry.bucket, entry.settlement.objectKey)
-  }
+  await ask(pipeline.settleLeftovers)
   const { paused } = await ask(() => database.beat(state.workerId, 'recovering', circuits.states(), VERSION))
   return { paused }
 }

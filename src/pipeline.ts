@@ -8,7 +8,8 @@ import { createDispatcher, type Dispatcher } from './dispatch/dispatcher.ts'
 import { dueTimer } from './dispatch/due-timer.ts'
 import { judge } from './dispatch/judge.ts'
 import { keepLeases } from './dispatch/leases.ts'
-import { createSettler, type Settler } from './dispatch/settler.ts'
+import { createOwed } from './dispatch/owed.ts'
+import { createSettler } from './dispatch/settler.ts'
 import { describeError } from './errors.ts'
 import type { Log } from './log.ts'
 import { type Settings, supabaseOf } from './settings.ts'
@@ -21,10 +22,9 @@ export interface Pipeline {
   readonly database: Database
   readonly circuits: Circuits
   readonly dispatcher: Dispatcher
-  readonly settler: Settler
   failureOf(error: unknown): Failure
-  /** Removes an object that no row names. */
-  discard(bucket: string, objectKey: string): Promise<void>
+  /** Settles what was uploaded in an earlier life, or before a long outage. Rejects when the database is away. */
+  settleLeftovers(): Promise<void>
   /** After the dispatcher is idle. */
   close(): Promise<void>
 }
@@ -37,6 +37,8 @@ export interface PipelineOptions {
   /** Claims no more rows than this in all. */
   readonly limit?: number
   readonly onClaimed?: (count: number) => void
+  /** An operator has paused the pipeline, or lets it go on; noticed at the next claim. */
+  readonly onPaused?: (paused: boolean) => void
   readonly onFinished?: (finished: FinishedRun) => void
   readonly onCircuit?: (change: CircuitEmitted) => void
 }
@@ -61,6 +63,7 @@ export function openPipeline(options: PipelineOptions): Pipeline {
   /** WhatsApp's probe reads the phone number id of a row, and never the row's media. */
   let phoneNumberId: string | null = null
   let left = options.limit ?? Number.POSITIVE_INFINITY
+  let paused = false
 
   const failureOf = (error: unknown): Failure =>
     error instanceof DatabaseError ? error.failure : transferFailureOf(error)
@@ -91,12 +94,14 @@ export function openPipeline(options: PipelineOptions): Pipeline {
     circuits,
     log,
   })
+  const owed = createOwed(items => database.settle(worker, items))
   const due = dueTimer(settings.SWEEP_INTERVAL, () => dispatcher.look())
   const dispatcher = createDispatcher({
     concurrency: settings.CONCURRENCY,
     claim: async (ids, max) => {
       const answer = await database.claim(worker, ids, Math.min(max, left), settings.LEASE)
       left -= answer.claims.length
+      notePaused(answer.paused)
       options.onClaimed?.(answer.claims.length)
       return answer
     },
@@ -122,6 +127,32 @@ export function openPipeline(options: PipelineOptions): Pipeline {
     log,
   })
 
+  function notePaused(now: boolean): void {
+    if (now === paused) return
+    paused = now
+    log.warn({ paused }, paused ? 'the pipeline is paused' : 'the pipeline goes on')
+    if (paused) dispatcher.giveBackWaiting('pause', 0)
+    options.onPaused?.(paused)
+  }
+
+  async function settleLeftovers(): Promise<void> {
+    for (const { entry, answer } of await settler.flushOutbox()) {
+      log.info({ attachment: entry.id, answer }, 'settled what was uploaded before')
+      if (answer === 'lost')
+        removeUnused(entry.id, transfer.discard(entry.bucket, entry.settlement.objectKey))
+    }
+    await owed.flush()
+  }
+
+  /** What was done before the outage is settled before anything new is claimed. */
+  function afterOutage(): void {
+    settleLeftovers().then(dispatcher.look, error => circuits.trip('database', failureOf(error)))
+  }
+
+  function removeUnused(attachment: number, removal: Promise<void>): void {
+    removal.catch(err => log.warn({ err, attachment }, 'an unused object could not be removed'))
+  }
+
   function onCircuit(change: CircuitEmitted): void {
     if (change.type === 'opened') {
       const { type: _type, ...detail } = change
@@ -129,7 +160,8 @@ export function openPipeline(options: PipelineOptions): Pipeline {
       dispatcher.giveBackWaiting(change.dependency, change.probeInMs)
     } else {
       log.info({ dependency: change.dependency, code: change.code, probes: change.probes }, 'circuit closed')
-      dispatcher.look()
+      if (change.dependency === 'database') afterOutage()
+      else dispatcher.look()
     }
     options.onCircuit?.(change)
     const { type, ...detail } = change
@@ -140,26 +172,23 @@ export function openPipeline(options: PipelineOptions): Pipeline {
 
   /** Whoever is told `lost` removes its own object and no other; a winner removes what earlier claims left. */
   function afterSettled({ claim, output }: FinishedRun): void {
-    if (output.lost) return
-    const { settlement } = output
+    if (output.lost) {
+      if (circuits.states().database !== 'closed') owed.add(claim)
+      return
+    }
+    const { settlement, answer } = output
     if (settlement.outcome === 'interrupted') due.in(settlement.retryInMs)
     if (settlement.outcome !== 'uploaded') return
-    const cleaned =
-      output.answer === 'lost'
-        ? transfer.discard(claim.bucket, settlement.objectKey)
-        : claim.claimToken > 1
-          ? transfer.discardEarlier(claim)
-          : undefined
-    cleaned?.catch(err => log.warn({ err, attachment: claim.id }, 'an unused object could not be removed'))
+    if (answer === 'lost') removeUnused(claim.id, transfer.discard(claim.bucket, settlement.objectKey))
+    else if (claim.claimToken > 1) removeUnused(claim.id, transfer.discardEarlier(claim))
   }
 
   return {
     database,
     circuits,
     dispatcher,
-    settler,
     failureOf,
-    discard: transfer.discard,
+    settleLeftovers,
     close: async () => {
       due.stop()
       leases.stop()

@@ -1,7 +1,7 @@
 import { createClient } from '@supabase/supabase-js'
 import { Agent, fetch } from 'undici'
 import type { z } from 'zod'
-import type { Claim, SettleAnswer, Settlement } from '../attachment.ts'
+import type { Claim, Note, SettleAnswer, Settlement } from '../attachment.ts'
 import {
   type AfterAnswer,
   afterAnswer,
@@ -19,6 +19,10 @@ import {
 } from './answers.ts'
 import { DatabaseError, databaseError, noAnswer } from './database-error.ts'
 import { settlementRow, tidyDetail } from './settlement-row.ts'
+import type { Database as Types } from './types.gen.ts'
+
+type Functions = Types['public']['Functions']
+type FunctionName = keyof Functions
 
 /** Which claim a call is about: the row and the fencing token it was claimed with. */
 export interface ClaimKey {
@@ -34,7 +38,7 @@ export interface SettlementOfClaim extends ClaimKey {
 export interface SystemEvent {
   readonly attachmentId: number | null
   readonly event: string
-  readonly detail: Readonly<Record<string, unknown>>
+  readonly detail: Note['detail']
 }
 
 /**
@@ -95,14 +99,14 @@ export function openDatabase(options: DatabaseOptions): Database {
     })
     return carried as unknown as Promise<Response>
   }
-  const client = createClient(options.url, options.key, {
+  const client = createClient<Types>(options.url, options.key, {
     auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
     global: { fetch: carry },
   })
 
-  async function call<Shape extends z.ZodType>(
-    name: string,
-    args: object,
+  async function call<Name extends FunctionName, Shape extends z.ZodType>(
+    name: Name,
+    args: Functions[Name]['Args'],
     shape: Shape,
   ): Promise<z.output<Shape>> {
     const { data, error, status } = await client.rpc(name, args)
@@ -128,7 +132,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     claim: async (worker, ids, max, leaseMs) => {
       const answer = await call(
         'claim_attachments',
-        { worker, ids, max, lease: interval(leaseMs) },
+        { worker, ids: [...ids], max, lease: interval(leaseMs) },
         claimAnswer,
       )
       const read = claims.safeParse(answer.claims)
@@ -160,11 +164,14 @@ export function openDatabase(options: DatabaseOptions): Database {
       }))
       await call('record_events', { events: rows }, recordAnswer)
     },
-    retry: async (ids, code, max) =>
-      (await call('retry_attachments', { ids, code, max }, retryAnswer)).retried,
+    retry: async (ids, code, max) => {
+      const chosen = { ...(ids === null ? {} : { ids: [...ids] }), ...(code === null ? {} : { code }) }
+      return (await call('retry_attachments', { ...chosen, max }, retryAnswer)).retried
+    },
     summary: () => call('pipeline_summary', {}, summaryAnswer),
     setPaused: async (paused, by, reason) => {
-      await call('set_pipeline_paused', { paused, changed_by: by, reason }, pausedAnswer)
+      const why = reason === null ? {} : { reason }
+      await call('set_pipeline_paused', { paused, changed_by: by, ...why }, pausedAnswer)
     },
     close: () => agent.destroy(),
   }

@@ -1,8 +1,9 @@
-import type { Settlement } from '../attachment.ts'
+import type { Note, Settlement } from '../attachment.ts'
 import { tidyText, withoutSecrets } from '../errors.ts'
+import type { Json } from './types.gen.ts'
 
 /** One settlement as `settle_attachments` reads it. All text leaves here safe for jsonb and free of secrets. */
-export function settlementRow(settlement: Settlement): Record<string, unknown> {
+export function settlementRow(settlement: Settlement): Record<string, Json> {
   if (settlement.outcome === 'uploaded') {
     return {
       outcome: 'uploaded',
@@ -25,7 +26,7 @@ export function settlementRow(settlement: Settlement): Record<string, unknown> {
 }
 
 /** An event's detail, its texts as safe as those of a settlement. */
-export function tidyDetail(detail: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const tidy = (value: unknown) => (typeof value === 'string' ? tidyText(withoutSecrets(value)) : value)
+export function tidyDetail(detail: Note['detail']): Record<string, Json> {
+  const tidy = (value: Json) => (typeof value === 'string' ? tidyText(withoutSecrets(value)) : value)
   return Object.fromEntries(Object.entries(detail).map(([key, value]) => [key, tidy(value)]))
 }

@@ -54,7 +54,7 @@ export function keepLeases({ leaseMs, renew, log, now = () => performance.now() 
   function schedule(): void {
     clearTimeout(timer)
     timer = undefined
-    if (held.size === 0 || stopped) return
+    if (held.size === 0) return
     let next = renewing ? Number.POSITIVE_INFINITY : renewAt
     for (const claim of held.values()) next = Math.min(next, claim.until)
     tickAt = next

@@ -1,7 +1,7 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { createProxyServer } from 'httpxy'
-import { request } from 'undici'
+import { sign } from './signing.ts'
 
 /** The one port of the local project, in front of everything that has a hosted address. */
 export interface Gateway {
@@ -41,8 +41,12 @@ export async function startGateway(port: number, routes: GatewayRoutes): Promise
     // The package takes from here whether the client's connection ends with the answer.
     if (close) incoming.headers.connection = 'close'
     const route = routeOf(incoming, routes)
-    if (route === 'sign') sign(routes.api, incoming, outgoing).catch(() => unavailable(outgoing))
-    else if ('target' in route) void proxy.web(incoming, outgoing, { target: route.target })
+    if (route === 'sign') {
+      sign(routes.api, incoming).then(
+        ({ status, body }) => answer(outgoing, status, body),
+        () => unavailable(outgoing),
+      )
+    } else if ('target' in route) void proxy.web(incoming, outgoing, { target: route.target })
     else answer(outgoing, route.status, route.body)
   })
   const upgraded = new Set<Duplex>()
@@ -91,36 +95,6 @@ const HOP_BY_HOP = ['keep-alive', 'proxy-authorization', 'proxy-connection', 'te
 function dropHopByHop(headers: IncomingHttpHeaders): void {
   const named = headers.connection?.split(',').map(name => name.trim().toLowerCase()) ?? []
   for (const name of [...HOP_BY_HOP, ...named, 'connection']) delete headers[name]
-}
-
-/**
- * @supabase/lite 0.10.0 answers `{"signedUrl":"/storage/v1/object/sign/…"}` where the hosted Storage answers
- * `{"signedURL":"/object/sign/…"}`, which is what storage-js reads.
- */
-async function sign(api: string, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-  const {
-    host: _host,
-    connection: _connection,
-    'transfer-encoding': _encoding,
-    expect: _expect,
-    ...headers
-  } = incoming.headers
-  const chunks: Buffer[] = []
-  for await (const chunk of incoming) chunks.push(chunk)
-  const { statusCode, body } = await request(`${api}${incoming.url}`, {
-    method: 'POST',
-    headers,
-    body: Buffer.concat(chunks),
-  })
-  answer(outgoing, statusCode, translateSigned(await body.json()))
-}
-
-function translateSigned(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(translateSigned)
-  if (typeof value !== 'object' || value === null || !('signedUrl' in value)) return value
-  const { signedUrl, ...rest } = value
-  const signedURL = typeof signedUrl === 'string' ? signedUrl.replace(/^\/storage\/v1/, '') : signedUrl
-  return { ...rest, signedURL }
 }
 
 /** What the hosted gateway answers when the server behind it is not there. */

@@ -92,7 +92,7 @@ async function startParts(
   }
   const liteFolder = join(options.folder, 'lite')
   if (options.fresh === true) rmSync(liteFolder, { recursive: true, force: true })
-  const log = createLog('info', pino.destination({ dest: join(options.folder, 'project.log') }))
+  const log = createLog('info', pino.destination({ dest: join(options.folder, 'project.log'), sync: true }))
   const keys = projectKeys(join(options.folder, 'keys.json'))
   const endings: Promise<string>[] = []
   const add = (part: Part) => {

@@ -13,8 +13,8 @@ export interface CliProject {
 const status = z.object({
   API_URL: z.url(),
   DB_URL: z.string().startsWith('postgres'),
-  SECRET_KEY: z.string().min(1).optional(),
-  SERVICE_ROLE_KEY: z.string().min(1).optional(),
+  SECRET_KEY: z.string().optional(),
+  SERVICE_ROLE_KEY: z.string().optional(),
 })
 
 /**
@@ -40,8 +40,8 @@ const START_IT =
 /** Reads the JSON of `supabase status --output json`; newer CLIs give `sb_secret_…` keys, older ones a JWT. */
 export function readStatus(output: string): CliProject {
   const parsed = status.safeParse(jsonIn(output))
-  const key = parsed.success ? (parsed.data.SECRET_KEY ?? parsed.data.SERVICE_ROLE_KEY) : undefined
-  if (!parsed.success || key === undefined) {
+  const key = parsed.success ? parsed.data.SECRET_KEY || parsed.data.SERVICE_ROLE_KEY : undefined
+  if (!parsed.success || !key) {
     throw new UserError('`supabase status` does not name a running project.', { hint: START_IT })
   }
   return { url: parsed.data.API_URL, databaseUrl: parsed.data.DB_URL, secretKey: key }

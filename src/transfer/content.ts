@@ -25,7 +25,7 @@ export async function lookAt(head: Buffer, whole: boolean): Promise<Look> {
 }
 
 function pageIn(head: Buffer, whole: boolean): Look['page'] {
-  const start = head.findIndex(byte => byte > 0x20 && byte !== 0xef && byte !== 0xbb && byte !== 0xbf)
+  const start = afterBlanks(head)
   const byte = head[start]
   if (byte === 0x3c && /^<(?:!doctype\s+html|!--|html|head|body|title)\b/i.test(text(head, start, 64))) {
     return 'text/html'
@@ -33,6 +33,15 @@ function pageIn(head: Buffer, whole: boolean): Look['page'] {
   if (byte !== 0x7b && byte !== 0x5b) return null
   return isJson(text(head, start, head.length), whole) ? 'application/json' : null
 }
+
+/** Behind a byte order mark and white space. */
+function afterBlanks(head: Buffer): number {
+  let at = head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf ? 3 : 0
+  while (BLANKS.has(head[at] ?? 0)) at++
+  return at
+}
+
+const BLANKS: ReadonlySet<number> = new Set([0x09, 0x0a, 0x0d, 0x20])
 
 const text = (head: Buffer, start: number, length: number) => head.toString('utf8', start, start + length)
 

@@ -1,43 +1,35 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, test } from 'node:test'
 import { DatabaseError as SqlError } from 'pg'
 import type { Claim, Settlement } from '../../src/attachment.ts'
-import { type Database, openDatabase } from '../../src/database/database.ts'
+import { openDatabase } from '../../src/database/database.ts'
 import { DatabaseError } from '../../src/database/database-error.ts'
-import { freshDatabase, type TestDatabase } from '../support/database.ts'
-import { type DataApi, startDataApi } from './data-api.ts'
+import { freshDatabase } from '../support/database.ts'
+import { startDataApi } from './data-api.ts'
 
 /**
  * The calls against the real SQL functions: names, arguments and shapes agree. Between them stands only what
  * PostgREST does, arguments by name from JSON, as service_role.
  */
-let sql: TestDatabase
-let api: DataApi
-let database: Database
-
-const WORKER = 'worker-a'
-
-before(async () => {
-  sql = await freshDatabase({ after })
-  api = await startDataApi()
-  api.answer(async (name, args) => {
-    try {
-      return { json: await sql.call(name, args) }
-    } catch (error) {
-      if (!(error instanceof SqlError)) throw error
-      return {
-        status: 400,
-        json: { code: error.code, message: error.message, details: error.detail ?? null },
-      }
-    }
-  })
-  database = openDatabase({ url: api.url, key: 'sb_secret_test' })
-})
+const sql = await freshDatabase({ after })
+const api = await startDataApi()
+const database = openDatabase({ url: api.url, key: 'sb_secret_test' })
 
 after(async () => {
   await database.close()
   await api[Symbol.asyncDispose]()
 })
+
+api.answer(async (name, args) => {
+  try {
+    return { json: await sql.call(name, args) }
+  } catch (error) {
+    const { code, detail = null } = error instanceof SqlError ? error : {}
+    return { status: 400, json: { code, message: String(error), details: detail } }
+  }
+})
+
+const WORKER = 'worker-a'
 
 /** Takes in one message for each suffix; their attachments' ids, in that order. */
 async function ingest(...suffixes: readonly string[]): Promise<number[]> {

@@ -178,10 +178,10 @@ describe('a row that has cost two workers their lease', () => {
   const suspect = claimOf(2, { lostLeases: 2 })
 
   test('runs when nobody else holds a claim here, and the others come back afterwards', async () => {
-    const { dispatcher, lookAndGive, begun, told, endLane, answer, asked, give } = bench(2)
+    const { dispatcher, lookAndGive, begun, told, endLane, answer, asked, give } = bench(4)
     await lookAndGive([claimOf(1), suspect, claimOf(3)])
     dispatcher.look()
-    assert.deepEqual(asked(), [4], 'nothing is claimed beside it')
+    assert.deepEqual(asked(), [8], 'nothing is claimed beside it')
     assert.deepEqual(begun(), [1])
     await endLane(0)
     assert.deepEqual(told(), ['1 uploaded', '3 interrupted stood_aside'])

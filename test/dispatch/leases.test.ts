@@ -148,12 +148,15 @@ test('also one that is being settled is given up when its lease is over', async 
 test('a renewal that hangs does not keep a claim beyond its lease', async () => {
   const { hold, renewal, lost } = bench()
   hold(1)
-  await pass(60_000)
+  await pass(30_000)
+  hold(2)
+  await pass(30_000)
   assert.deepEqual(lost, [{ id: 1, at: 60_000 }])
   assert.equal(renewal.calls.length, 1, 'never two renewals at once')
+  await pass(30_000)
   renewal.at(0).resolve([{ id: 1, claimToken: 1 }])
   await pass(120_000)
-  assert.equal(lost.length, 1)
+  assert.deepEqual(lost[1], { id: 2, at: 90_000 })
   assert.equal(renewal.calls.length, 1)
 })
 

@@ -6,6 +6,9 @@ export interface Scope {
   after(end: () => Promise<void>): void
 }
 
+// A wait for a lock that nobody gives back ends the test and not its patience.
+const SERVICE = '-c role=service_role -c lock_timeout=20s'
+
 /** A migrated database of one test's own, removed at its end. */
 export interface TestDatabase {
   /** The superuser's URL. */
@@ -36,7 +39,7 @@ export async function cloneDatabase(scope: Scope, admin: string, template: strin
   await once(admin, `create database ${name} template ${template}`)
   const url = withDatabase(admin, name)
   const pool = new pg.Pool({ connectionString: url, max: 4 })
-  const service = new pg.Pool({ connectionString: url, max: 16, options: '-c role=service_role' })
+  const service = new pg.Pool({ connectionString: url, max: 16, options: SERVICE })
   const clients: pg.Client[] = []
   // Dropping the database by force ends whatever a failed test left open; that is no news.
   for (const one of [pool, service]) one.on('error', () => undefined)

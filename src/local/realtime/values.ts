@@ -28,7 +28,7 @@ export function valueText(type: ValueType, text: string): string {
     case 'timestamp':
       return JSON.stringify(text.replace(' ', 'T'))
     case 'timestamptz':
-      return JSON.stringify(text.replace(' ', 'T').replace(/\+00$/, '+00:00'))
+      return JSON.stringify(text.replace(' ', 'T').replace(/\+00(?= BC$|$)/, '+00:00'))
     case 'bytea':
       return JSON.stringify(text.replace(/^\\x/, ''))
     default:

@@ -81,6 +81,7 @@ describe('faults, as realtime-js and its caller see them', { timeout: 60_000 }, 
     await found.heard()
     await patient.beat()
     assert.deepEqual(patient.notes(), ['while frozen'], 'late, not lost, to whoever waited')
+    await patient.leave('patient')
     await nextRow(found, 'thawed')
   })
 
@@ -127,6 +128,7 @@ describe('faults, as realtime-js and its caller see them', { timeout: 60_000 }, 
     await insert('revived')
     await client.beat()
     assert.deepEqual(client.notes(), ['revived'])
+    await client.leave('revived')
   })
 
   test('dropping: windows of rows are lost', async () => {

@@ -38,6 +38,8 @@ export interface RealtimeDatabase {
   readonly url: string
   readonly name: string
   sql(text: string, values?: unknown[]): Promise<Record<string, unknown>[]>
+  /** A connection of its own, for open transactions. */
+  connect(): Promise<pg.Client>
 }
 
 /** The tables of the recordings, in a database of this file's own. */
@@ -61,6 +63,12 @@ export async function realtimeDatabase(scope: Scope): Promise<RealtimeDatabase> 
     name,
     atEnd: end => ends.push(end),
     sql: async (text, values = []) => (await pool.query(text, values)).rows,
+    async connect() {
+      const client = new pg.Client({ connectionString: url.href, options: '-c synchronous_commit=on' })
+      await client.connect()
+      ends.push(() => client.end())
+      return client
+    },
   }
 }
 
@@ -185,6 +193,8 @@ export interface RawClient {
   send(frame: unknown): void
   /** Joins and waits for the `system` frame. */
   listen(topic: string, bindings: object[], token?: string): Promise<void>
+  /** Leaves what `listen` joined, and waits until the server has closed it. */
+  leave(topic: string): Promise<void>
   /** Sends a heartbeat and waits for its answer, after all that was on its way before. */
   beat(): Promise<void>
   /** Notes of the rows that came, oldest first; forgets them. */
@@ -196,6 +206,7 @@ export function rawClient(url: string): RawClient {
   const frames = inbox<string>('frames')
   socket.on('message', data => frames.put(String(data)))
   const closed = new Promise<number>(resolve => socket.once('close', resolve))
+  const joins = new Map<string, string>()
   let ref = 1000
   const send = (frame: unknown): void => socket.send(JSON.stringify(frame))
   return {
@@ -209,11 +220,17 @@ export function rawClient(url: string): RawClient {
         ...(token === undefined ? {} : { access_token: token }),
       }
       const join = String(ref++)
+      joins.set(topic, join)
       send([join, join, `realtime:${topic}`, 'phx_join', payload])
       await frames.take(text => text.startsWith(`["${join}","${join}"`) && text.includes('"status":"ok"'))
       await frames.take(
         text => text.startsWith(`["${join}",null`) && text.includes('Subscribed to PostgreSQL'),
       )
+    },
+    async leave(topic) {
+      const join = joins.get(topic)
+      send([join, String(ref++), `realtime:${topic}`, 'phx_leave', {}])
+      await frames.take(text => text === `["${join}","${join}","realtime:${topic}","phx_close",{}]`)
     },
     async beat() {
       const mine = String(ref++)
@@ -311,16 +328,21 @@ async function withoutLingering(disconnect: () => Promise<unknown>): Promise<voi
 
 export interface FakeClock extends Clock {
   advance(ms: number): void
+  /** The waits that were begun, in milliseconds. */
+  readonly waits: Inbox<number>
 }
 
 export function fakeClock(start = Date.now()): FakeClock {
   let now = start
   const timers = new Set<{ at: number; work: () => void }>()
+  const waits = inbox<number>('waits')
   return {
     now: () => now,
+    waits,
     after(ms, work) {
       const timer = { at: now + ms, work }
       timers.add(timer)
+      waits.put(ms)
       return () => timers.delete(timer)
     },
     advance(ms) {

@@ -190,7 +190,7 @@ test('an old message and one without a time are taken in', async t => {
   assert.deepEqual(row.sent_at, row.created_at)
 })
 
-test('1,000 messages in one call: one row each, well under two seconds, with a bad one among them', async t => {
+test('1,000 messages in one call: one row each, also with a bad one among them', async t => {
   const db = await freshDatabase(t)
   const messages = Array.from({ length: 1000 }, () =>
     message({ media: media({ caption: 'x'.repeat(1000) }) }),
@@ -202,6 +202,6 @@ test('1,000 messages in one call: one row each, well under two seconds, with a b
   assert.equal(answers.filter(answer => answer.outcome === 'new').length, 999)
   assert.equal(answers[499]?.outcome, 'rejected')
   assert.deepEqual(await db.rows('select count(*)::int from attachments'), [{ count: 999 }])
-  // Measured: 0.2 s, and 0.4 s with a bad one, on two cores that had other work.
-  assert.ok(elapsed < 2000, `${Math.round(elapsed)} ms`)
+  // Measured: 0.2 s, and 0.4 s with a bad one, on two cores; the limit is for a machine with much else to do.
+  assert.ok(elapsed < 10_000, `${Math.round(elapsed)} ms`)
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type pg from 'pg'
 import { callFunction, freshDatabase } from '../../support/database.ts'
-import { uploaded } from './functions.ts'
+import { message, uploaded } from './functions.ts'
 
 /**
  * What a call costs is counted by PostgreSQL itself: rows that the statement read from the table, in order or
@@ -98,6 +98,13 @@ test('claims, leases and settles cost the same beside 50,000 settled and 20,000 
     await t.test(`retry_attachments, ${statistics}`, async () => {
       assert.ok(isSmall(await work(client, 'retry_attachments', { code: 'x' })))
       assert.ok(isSmall(await work(client, 'retry_attachments', {})))
+    })
+
+    await t.test(`ingest_whatsapp_messages, ${statistics}`, async () => {
+      const messages = Array.from({ length: 200 }, () => message())
+      const { read, fetched } = await work(client, 'ingest_whatsapp_messages', { messages, rejected: [] })
+      assert.equal(read, 0)
+      assert.ok(fetched <= 4 * messages.length, `${fetched} rows fetched for ${messages.length} messages`)
     })
 
     await t.test(`attachments_after, ${statistics}`, async () => {

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { daemonEnvironment } from '../support/daemon.ts'
+import { takeProject } from '../support/project.ts'
+
+const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
+const project = await takeProject()
+const folder = mkdtempSync(join(tmpdir(), 'mediaferry-cli-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+interface Ended {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+/** The command as its user runs it, in a folder without a `.env`. */
+function run(args: readonly string[], environment: Readonly<Record<string, string>>) {
+  const child = spawn(process.execPath, [CLI, ...args], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, NODE_NO_WARNINGS: '1', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let out = ''
+  let err = ''
+  const ended = new Promise<Ended>(resolve => {
+    child.once('close', code => resolve({ code, out, err }))
+  })
+  const says = (text: string) =>
+    new Promise<void>((resolve, reject) => {
+      const look = () => out.includes(text) && resolve()
+      child.stdout.on('data', look)
+      ended.then(({ err: words }) => reject(new Error(`it ended without saying "${text}": ${words}`)))
+      look()
+    })
+  child.stdout.on('data', chunk => {
+    out += chunk
+  })
+  child.stderr.on('data', chunk => {
+    err += chunk
+  })
+  return { child, ended, says }
+}
+
+const good = daemonEnvironment(project, join(folder, 'state.sqlite'))
+
+test('start names every fault of its settings at once and exits with 1', async () => {
+  const { code, out, err } = await run(['start'], { CONCURRENCY: 'many' }).ended
+  assert.equal(code, 1)
+  assert.equal(out, '')
+  for (const name of ['SUPABASE_URL', 'SUPABASE_SECRET_KEY', 'WHATSAPP_ACCESS_TOKEN', 'CONCURRENCY']) {
+    assert.match(err, new RegExp(`- ${name} `))
+  }
+  assert.match(err, /\.env\.example/)
+})
+
+test('start works until SIGTERM, then exits with 0 and holds no claim', async () => {
+  const daemon = run(['start'], good)
+  await daemon.says('"msg":"ready"')
+  const message = await project.message('audio')
+  await project.deliver(message)
+  await daemon.says('"outcome":"uploaded"')
+  daemon.child.kill('SIGTERM')
+  const { code, out } = await daemon.ended
+  assert.equal(code, 0)
+  assert.match(out, /"msg":"stopped"/)
+  assert.ok(!out.includes(project.accessToken) && !out.includes(project.secretKey), 'no secret in the log')
+  const { rows } = await project.database.query(
+    'select 1 from public.attachments where leased_by is not null',
+  )
+  assert.equal(rows.length, 0)
+})
+
+test('a second daemon on the same state file is refused and says what to do', async () => {
+  const first = run(['start'], good)
+  await first.says('"msg":"ready"')
+  const { code, err } = await run(['start'], good).ended
+  assert.equal(code, 1)
+  assert.match(err, /in use by another process/)
+  assert.match(err, /STATE_FILE/)
+  first.child.kill('SIGTERM')
+  assert.equal((await first.ended).code, 0)
+})
+
+test('sweep carries no more than its limit, says what it did, and needs no daemon', async () => {
+  const messages = await Promise.all(Array.from({ length: 5 }, () => project.message('sticker')))
+  await project.deliver(...messages)
+  const ids = messages.map(message => message.id)
+  const uploaded = async () => {
+    const { rows } = await project.database.query(
+      `select 1 from public.attachments where message_id = any ($1) and upload_status = 'UPLOADED'`,
+      [ids],
+    )
+    return rows.length
+  }
+  const first = await run(['sweep', '--limit', '3', '--verbose'], good).ended
+  assert.equal(first.code, 0, first.err)
+  assert.match(first.out, /3 uploaded$/m)
+  assert.equal(await uploaded(), 3)
+  const second = await run(['sweep'], good).ended
+  assert.match(second.out, /^2 uploaded$/m)
+  const third = await run(['sweep'], good).ended
+  assert.match(third.out, /^nothing is due$/m)
+  assert.equal(await uploaded(), 5)
+})
+
+test('sweep exits with 1 when something did not arrive', async () => {
+  const message = await project.message('image')
+  await project.control('POST', 'faults', { on: 'media', fault: 'wrong_hash', mediaId: message.media.id })
+  await project.deliver(message)
+  const { code, out } = await run(['sweep'], good).ended
+  assert.equal(code, 1)
+  assert.match(out, /^1 retry$/m)
+})
+
+test('status tells the counts, as text and as JSON', async () => {
+  const text = await run(['status'], good).ended
+  assert.equal(text.code, 0, text.err)
+  assert.match(text.out, /^UPLOADED +\d+$/m)
+  const json = await run(['status', '--json'], good).ended
+  assert.equal(typeof JSON.parse(json.out).counts.UPLOADED, 'number')
+})
+
+test('an unknown command is an error that names the way to help', async () => {
+  const { code, err } = await run(['fly'], good).ended
+  assert.equal(code, 1)
+  assert.match(err, /unknown command/)
+  assert.match(err, /--help/)
+})
