@@ -60,7 +60,8 @@ try {
   process.exitCode = 1
   process.stderr.write(`error: ${error instanceof UserError ? error.message : describeError(error)}\n`)
   if (error instanceof UserError && error.hint !== undefined) process.stderr.write(`${error.hint}\n`)
-  else if (!(error instanceof UserError) && error instanceof Error) process.stderr.write(`${withoutSecrets(String(error.stack))}\n`)
+  else if (!(error instanceof UserError) && error instanceof Error)
+    process.stderr.write(`${withoutSecrets(String(error.stack))}\n`)
 }
 
 function wholeNumber(text: string): number {

@@ -1,6 +1,5 @@
 import { createActor, fromPromise } from 'xstate'
 import { daemonMachine } from '../machines/daemon.ts'
-import { UserError } from './errors.ts'
 import { type Intake, startIntake } from './intake/intake.ts'
 import { createRealtimeLink, realtimeClient } from './intake/realtime.ts'
 import type { Log } from './log.ts'
@@ -12,8 +11,8 @@ import { VERSION } from './version.ts'
 /** A running daemon. */
 export interface Daemon {
   readonly worker: string
-  /** Drains within DRAIN_TIMEOUT and closes everything. A second call does not wait for the drain. */
-  stop(): Promise<void>
+  /** Resolves when it has drained, within DRAIN_TIMEOUT, and everything is closed. */
+  readonly ended: Promise<void>
 }
 
 /** How long a settle may take after the drain before the claim is left to its lease. */
@@ -27,19 +26,19 @@ interface Parts {
 }
 
 /**
- * Starts every part in order and resolves when the daemon works; rejects, with everything stopped again, when it
- * cannot. A database that is down is waited for: only settings and the state file can make a start fail.
+ * Starts every part in order and resolves when the daemon works, with null when `stop` came first; rejects, with
+ * everything closed again, when it cannot. A database that is down is waited for: only settings and the state
+ * file can make a start fail.
  */
-export async function startDaemon(settings: Settings, log: Log): Promise<Daemon> {
+export async function startDaemon(settings: Settings, log: Log, stop: AbortSignal): Promise<Daemon | null> {
   const parts: Parts = {}
-  const stopping = new AbortController()
   const lifecycle = createActor(
     daemonMachine.provide({
       actors: {
         start: fromPromise(async () =>
           openParts(parts, settings, log, paused => lifecycle.send({ type: paused ? 'PAUSE' : 'RESUME' })),
         ),
-        recover: fromPromise(({ signal }) => recover(parts, log, AbortSignal.any([signal, stopping.signal]))),
+        recover: fromPromise(({ signal }) => recover(parts, log, signal)),
         drain: fromPromise(async () => {
           await parts.intake?.stop()
           parts.drained = parts.pipeline?.dispatcher.drain(settings.DRAIN_TIMEOUT, SETTLE_GRACE_MS)
@@ -52,31 +51,24 @@ export async function startDaemon(settings: Settings, log: Log): Promise<Daemon>
   )
   const ended = new Promise<void>(resolve => {
     lifecycle.subscribe({ complete: resolve })
-  })
+  }).then(() => log.info({ peak_rss_mb: Math.round(process.resourceUsage().maxRSS / 1024) }, 'stopped'))
   const ready = new Promise<void>(resolve => {
     lifecycle.subscribe(snapshot => {
       if (snapshot.hasTag('ready')) resolve()
     })
   })
   lifecycle.start()
+  stop.addEventListener('abort', () => lifecycle.send({ type: 'STOP' }))
+  if (stop.aborted) lifecycle.send({ type: 'STOP' })
   await Promise.race([ready, ended])
   const { output } = lifecycle.getSnapshot()
-  if (output !== undefined) {
-    throw output.failed ? output.failure : new UserError('The daemon was stopped while it was starting.')
-  }
+  if (output?.failed === true) throw output.failure
+  if (output !== undefined) return null
   parts.intake = listen(parts, settings, log, () => String(lifecycle.getSnapshot().value))
   parts.pipeline?.dispatcher.look()
   const worker = parts.state?.workerId ?? ''
   log.info({ worker, version: VERSION, concurrency: settings.CONCURRENCY }, 'ready')
-  return {
-    worker,
-    stop: async () => {
-      stopping.abort()
-      lifecycle.send({ type: 'STOP' })
-      await ended
-      log.info({ peak_rss_mb: Math.round(process.resourceUsage().maxRSS / 1024) }, 'stopped')
-    },
-  }
+  return { worker, ended }
 }
 
 function openParts(parts: Parts, settings: Settings, log: Log, onPaused: (paused: boolean) => void): void {
@@ -112,7 +104,7 @@ async function recover(parts: Parts, log: Log, signal: AbortSignal): Promise<{ p
   }
   const { released } = await ask(() => database.release(state.workerId))
   if (released.length > 0) log.warn({ attachments: released.length }, 'claims of an earlier life released')
-  await ask(pipeline.settleLeftovers)
+  await ask(pipeline.settleOutbox)
   const { paused } = await ask(() => database.beat(state.workerId, 'recovering', circuits.states(), VERSION))
   return { paused }
 }

@@ -2,13 +2,14 @@ import type { CircuitEmitted } from '../machines/circuit.ts'
 import type { Failure } from './attachment.ts'
 import { type Database, openDatabase } from './database/database.ts'
 import { DatabaseError } from './database/database-error.ts'
+import { createEventQueue } from './database/event-queue.ts'
 import { attachmentStarter, type FinishedRun } from './dispatch/attachment-run.ts'
 import { type Circuits, startCircuits } from './dispatch/circuits.ts'
 import { createDispatcher, type Dispatcher } from './dispatch/dispatcher.ts'
 import { dueTimer } from './dispatch/due-timer.ts'
 import { judge } from './dispatch/judge.ts'
 import { keepLeases } from './dispatch/leases.ts'
-import { createOwed } from './dispatch/owed.ts'
+import { giveBackOrphans } from './dispatch/orphans.ts'
 import { createSettler } from './dispatch/settler.ts'
 import { describeError } from './errors.ts'
 import type { Log } from './log.ts'
@@ -23,8 +24,8 @@ export interface Pipeline {
   readonly circuits: Circuits
   readonly dispatcher: Dispatcher
   failureOf(error: unknown): Failure
-  /** Settles what was uploaded in an earlier life, or before a long outage. Rejects when the database is away. */
-  settleLeftovers(): Promise<void>
+  /** Settles what was uploaded and not settled in an earlier life. Rejects when the database is away. */
+  settleOutbox(): Promise<void>
   /** After the dispatcher is idle. */
   close(): Promise<void>
 }
@@ -64,6 +65,7 @@ export function openPipeline(options: PipelineOptions): Pipeline {
   let phoneNumberId: string | null = null
   let left = options.limit ?? Number.POSITIVE_INFINITY
   let paused = false
+  let clearing = false
 
   const failureOf = (error: unknown): Failure =>
     error instanceof DatabaseError ? error.failure : transferFailureOf(error)
@@ -94,7 +96,7 @@ export function openPipeline(options: PipelineOptions): Pipeline {
     circuits,
     log,
   })
-  const owed = createOwed(items => database.settle(worker, items))
+  const events = createEventQueue(batch => database.record(worker, batch))
   const due = dueTimer(settings.SWEEP_INTERVAL, () => dispatcher.look())
   const dispatcher = createDispatcher({
     concurrency: settings.CONCURRENCY,
@@ -122,7 +124,10 @@ export function openPipeline(options: PipelineOptions): Pipeline {
       afterSettled(finished)
       options.onFinished?.(finished)
     },
-    circuits,
+    circuits: {
+      firstOpen: () => circuits.firstOpen() ?? (clearing ? 'database' : null),
+      waitMs: circuits.waitMs,
+    },
     leases,
     log,
   })
@@ -135,18 +140,31 @@ export function openPipeline(options: PipelineOptions): Pipeline {
     options.onPaused?.(paused)
   }
 
-  async function settleLeftovers(): Promise<void> {
+  async function settleOutbox(): Promise<void> {
     for (const { entry, answer } of await settler.flushOutbox()) {
       log.info({ attachment: entry.id, answer }, 'settled what was uploaded before')
-      if (answer === 'lost')
-        removeUnused(entry.id, transfer.discard(entry.bucket, entry.settlement.objectKey))
+      if (answer !== 'lost') continue
+      removeUnused(entry.id, transfer.discard(entry.bucket, entry.settlement.objectKey))
     }
-    await owed.flush()
   }
 
-  /** What was done before the outage is settled before anything new is claimed. */
-  function afterOutage(): void {
-    settleLeftovers().then(dispatcher.look, error => circuits.trip('database', failureOf(error)))
+  /** While it runs nothing new is claimed: a claim whose answer is still on its way would be taken for an orphan. */
+  async function afterOutage(): Promise<void> {
+    clearing = true
+    try {
+      await settleOutbox()
+      const orphans = await giveBackOrphans({
+        held: () => database.held(worker),
+        isLive: dispatcher.isLive,
+        settle: items => database.settle(worker, items),
+      })
+      if (orphans > 0) log.info({ attachments: orphans }, 'claims given back after an outage')
+    } catch (error) {
+      circuits.trip('database', failureOf(error))
+    } finally {
+      clearing = false
+    }
+    dispatcher.look()
   }
 
   function removeUnused(attachment: number, removal: Promise<void>): void {
@@ -160,24 +178,19 @@ export function openPipeline(options: PipelineOptions): Pipeline {
       dispatcher.giveBackWaiting(change.dependency, change.probeInMs)
     } else {
       log.info({ dependency: change.dependency, code: change.code, probes: change.probes }, 'circuit closed')
-      if (change.dependency === 'database') afterOutage()
+      if (change.dependency === 'database') void afterOutage()
       else dispatcher.look()
     }
     options.onCircuit?.(change)
     const { type, ...detail } = change
-    database
-      .record(worker, [{ attachmentId: null, event: `circuit_${type}`, detail }])
-      .catch(err => log.warn({ err }, 'a circuit event could not be recorded'))
+    void events.tell({ attachmentId: null, event: `circuit_${type}`, detail })
   }
 
   /** Whoever is told `lost` removes its own object and no other; a winner removes what earlier claims left. */
   function afterSettled({ claim, output }: FinishedRun): void {
-    if (output.lost) {
-      if (circuits.states().database !== 'closed') owed.add(claim)
-      return
-    }
+    if (output.lost) return
     const { settlement, answer } = output
-    if (settlement.outcome === 'interrupted') due.in(settlement.retryInMs)
+    if (settlement.outcome === 'interrupted' || settlement.outcome === 'retry') due.in(settlement.retryInMs)
     if (settlement.outcome !== 'uploaded') return
     if (answer === 'lost') removeUnused(claim.id, transfer.discard(claim.bucket, settlement.objectKey))
     else if (claim.claimToken > 1) removeUnused(claim.id, transfer.discardEarlier(claim))
@@ -188,7 +201,7 @@ export function openPipeline(options: PipelineOptions): Pipeline {
     circuits,
     dispatcher,
     failureOf,
-    settleLeftovers,
+    settleOutbox,
     close: async () => {
       due.stop()
       leases.stop()

@@ -7,10 +7,14 @@ import { stopSignal } from './stop-signal.ts'
 export async function start(): Promise<void> {
   const settings = readSettings(environment(), ['supabase', 'token'])
   const log = createLog(settings.LOG_LEVEL)
-  const stopped = stopSignal()
-  const daemon = await startDaemon(settings, log)
+  const stop = new AbortController()
+  void stopSignal().then(reason => {
+    log.info({ reason }, 'stopping')
+    stop.abort()
+  })
+  const daemon = await startDaemon(settings, log, stop.signal)
+  if (daemon === null) return
   // PM2's wait_ready; harmless without it.
   process.send?.('ready')
-  log.info({ reason: await stopped }, 'stopping')
-  await daemon.stop()
+  await daemon.ended
 }

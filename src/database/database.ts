@@ -55,6 +55,8 @@ export interface Database {
   release(
     worker: string,
   ): Promise<{ readonly released: readonly number[]; readonly workerLost: readonly number[] }>
+  /** The claims that the database thinks this worker has. */
+  held(worker: string): Promise<readonly ClaimKey[]>
   after(xid: string, id: number, max: number): Promise<AfterAnswer>
   /** Writes this worker's row of `realtime_canary`; answers its new beat, and whether the pipeline is paused. */
   beat(
@@ -128,6 +130,23 @@ export function openDatabase(options: DatabaseOptions): Database {
     })
   }
 
+  async function held(worker: string): Promise<readonly ClaimKey[]> {
+    const found: ClaimKey[] = []
+    for (;;) {
+      const { data, error, status } = await client
+        .from('attachments')
+        .select('id, claim_token')
+        .eq('upload_status', 'UPLOADING')
+        .eq('leased_by', worker)
+        .gt('id', found.at(-1)?.id ?? 0)
+        .order('id')
+        .limit(PAGE)
+      if (error !== null) throw status === 0 ? noAnswer(error) : databaseError(error, status)
+      found.push(...data.map(row => ({ id: row.id, claimToken: row.claim_token })))
+      if (data.length < PAGE) return found
+    }
+  }
+
   return {
     claim: async (worker, ids, max, leaseMs) => {
       const answer = await call(
@@ -152,6 +171,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       const answer = await call('release_claims', { worker }, releaseAnswer)
       return { released: answer.released, workerLost: answer.worker_lost }
     },
+    held,
     after: (xid, id, max) => call('attachments_after', { xid, id, max }, afterAnswer),
     beat: (worker, state, circuits, version) =>
       call('beat_canary', { worker, state, circuits, version }, beatAnswer),
@@ -176,6 +196,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     close: () => agent.destroy(),
   }
 }
+
+/** The Data API cuts an answer at 1,000 rows. */
+const PAGE = 500
 
 const keyRow = ({ id, claimToken }: ClaimKey) => ({ id, claim_token: claimToken })
 

@@ -14,6 +14,8 @@ type Ask = (path: string, body: string | Buffer) => Promise<SigningAnswer>
 
 const manyWanted = z.object({ expiresIn: z.number(), paths: z.array(z.string()) })
 const signed = z.object({ signedUrl: z.string() })
+/** The status on the wire is 400. */
+const missing = z.object({ statusCode: z.literal('404') })
 
 /**
  * `POST /storage/v1/object/sign/<bucket>[/<key>]` as the hosted Storage answers it. Two things of @supabase/lite
@@ -46,9 +48,9 @@ async function signMany(ask: Ask, path: string, wanted: z.infer<typeof manyWante
       `${path.replace(/\/$/, '')}/${key.split('/').map(encodeURIComponent).join('/')}`,
       body,
     )
-    // Refused for all alike: a wrong key, no such bucket.
-    if (one.status !== 200 && one.status !== 404) return one
     const found = signed.safeParse(one.body)
+    // Anything else is refused for all alike, such as a wrong key.
+    if (!found.success && !missing.safeParse(one.body).success) return one
     answers.push({
       error: found.success ? null : NOT_THERE,
       path: key,

@@ -29,6 +29,11 @@ export async function runningCliProject(): Promise<CliProject> {
   })
   const { code, output, lastWords } = await resultOf(child)
   if (code === 0) return readStatus(output)
+  if (lastWords.includes('ENOENT')) {
+    throw new UserError('The supabase CLI is not installed.', {
+      hint: 'Install it (`npm install --save-dev supabase`), or run `mediaferry dev` alone.',
+    })
+  }
   throw new UserError('`supabase status` finds no running project.', {
     hint: `${lastWords}\n${START_IT}`.trim(),
   })

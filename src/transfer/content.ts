@@ -11,8 +11,13 @@ export interface Look {
   readonly page: 'text/html' | 'application/json' | null
 }
 
-/** Costs 12 to 90 µs. `whole`: the head is all there is. Never throws. */
-export async function lookAt(head: Buffer, whole: boolean): Promise<Look> {
+/**
+ * `whole`: the head is all there is. Never throws. What most people send is recognised by its declared type's
+ * own signature: file-type's search costs 0.1 ms of CPU in a copy of 1.2 ms.
+ */
+export async function lookAt(head: Buffer, whole: boolean, declared: string | null): Promise<Look> {
+  const said = essence(declared ?? '')
+  if (Object.hasOwn(SIGNATURES, said) && SIGNATURES[said]?.(head)) return { type: said, page: null }
   const first = head.subarray(0, SNIFF_BYTES)
   const page = pageIn(first, whole && head.length <= SNIFF_BYTES)
   if (page !== null) return { type: null, page }
@@ -22,6 +27,17 @@ export async function lookAt(head: Buffer, whole: boolean): Promise<Look> {
   } catch {
     return { type: null, page }
   }
+}
+
+const begins = (head: Buffer, text: string, at = 0): boolean =>
+  head.toString('latin1', at, at + text.length) === text
+
+const SIGNATURES: Readonly<Record<string, (head: Buffer) => boolean>> = {
+  'image/jpeg': head => begins(head, '\xff\xd8\xff') && head[3] !== 0xf7,
+  'image/png': head => begins(head, '\x89PNG\r\n\x1a\n'),
+  'image/webp': head => begins(head, 'RIFF') && begins(head, 'WEBP', 8),
+  'audio/ogg': head => begins(head, 'OggS') && begins(head, 'OpusHead', 28),
+  'application/pdf': head => begins(head, '%PDF-'),
 }
 
 function pageIn(head: Buffer, whole: boolean): Look['page'] {

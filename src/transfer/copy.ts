@@ -80,7 +80,7 @@ async function carry(
       throw noAnswer('whatsapp', error)
     },
   )
-  const look = await lookAt(joinedHead(head), head.ended)
+  const look = await lookAt(firstBytes(head), head.ended, expected.mimeType)
   const wrong = (why: string) => wrongBytes(expected, look.page, why)
   if (expected.size !== null && download.length !== null && download.length !== expected.size) {
     throw wrong(wrongSize(expected.size, download.length))
@@ -177,7 +177,8 @@ function stored(copy: Copy, contentType: string, look: Look, sent: Sent): Stored
   }
 }
 
-const joinedHead = (head: Gathered): Buffer => {
+const firstBytes = (head: Gathered): Buffer => {
   const [first] = head.chunks
-  return first !== undefined && first.length >= SNIFF_BYTES ? first : joined(head)
+  const enough = first !== undefined && (first.length >= SNIFF_BYTES || head.chunks.length === 1)
+  return enough ? first : Buffer.concat(head.chunks, Math.min(head.size, SNIFF_BYTES))
 }

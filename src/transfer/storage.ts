@@ -78,7 +78,7 @@ export function createStorage(config: TransferConfig, timeouts: TransferTimeouts
   }
 
   async function read(answer: Dispatcher.ResponseData): Promise<RefusedAnswer> {
-    const text = await readText(answer.body).catch(error => {
+    const text = await readText(answer).catch(error => {
       throw noAnswer('storage', error)
     })
     const safe = text.replaceAll(config.supabaseKey, '[secret]')

@@ -68,7 +68,7 @@ export function createWhatsApp(config: TransferConfig, timeouts: TransferTimeout
   }
 
   async function refused(answer: Dispatcher.ResponseData): Promise<RefusedAnswer> {
-    const text = await readText(answer.body).catch(() => '')
+    const text = await readText(answer).catch(() => '')
     return told(answer.statusCode, answer.headers, text)
   }
 
@@ -84,7 +84,7 @@ export function createWhatsApp(config: TransferConfig, timeouts: TransferTimeout
     const late = () => tooSlow('whatsapp', timeouts.callMs)
     return withDeadline(signal, timeouts.callMs, late, async inTime => {
       const answer = await get(graph, `${graphPath}${id}${query}`, withToken, inTime)
-      const text = await readText(answer.body).catch(error => {
+      const text = await readText(answer).catch(error => {
         throw noAnswer('whatsapp', error)
       })
       if (answer.statusCode !== 200) {

@@ -76,6 +76,21 @@ test('start works until SIGTERM, then exits with 0 and holds no claim', async ()
   assert.equal(rows.length, 0)
 })
 
+test('a daemon that cannot reach the database waits for it, and stops when told', async () => {
+  const closedPort = {
+    ...good,
+    SUPABASE_URL: 'http://127.0.0.1:9',
+    STATE_FILE: join(folder, 'elsewhere.sqlite'),
+  }
+  const daemon = run(['start'], closedPort)
+  await daemon.says('"msg":"circuit opened"')
+  daemon.child.kill('SIGTERM')
+  const { code, out } = await daemon.ended
+  assert.equal(code, 0)
+  assert.match(out, /"dependency":"database"/)
+  assert.match(out, /"msg":"stopped"/)
+})
+
 test('a second daemon on the same state file is refused and says what to do', async () => {
   const first = run(['start'], good)
   await first.says('"msg":"ready"')

@@ -299,7 +299,7 @@ suite('signing', () => {
       const found = incoming.url?.endsWith('/1') === true
       const signedUrl = `${incoming.url}?token=t`
       const answer =
-        refused || (found ? { status: 200, body: { signedUrl } } : { status: 404, body: NOT_FOUND })
+        refused || (found ? { status: 200, body: { signedUrl } } : { status: 400, body: NOT_FOUND })
       outgoing.writeHead(answer.status, { 'content-type': 'application/json' })
       outgoing.end(JSON.stringify(answer.body))
     })
@@ -322,7 +322,7 @@ suite('signing', () => {
 
   test('one that is not there passes the refusal on', async t => {
     const { status, body } = await sign(t, 'attachments/2', { expiresIn: 60 })
-    assert.deepEqual([status, body], [404, NOT_FOUND])
+    assert.deepEqual([status, body], [400, NOT_FOUND])
   })
 
   test('many too, with the error of each', async t => {

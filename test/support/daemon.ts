@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Daemon, startDaemon } from '../../src/daemon.ts'
+import { startDaemon } from '../../src/daemon.ts'
 import { createLog } from '../../src/log.ts'
 import { readSettings } from '../../src/settings.ts'
 import type { TestProject } from './project.ts'
@@ -9,12 +9,15 @@ import type { TestProject } from './project.ts'
 export type LogEntry = Readonly<Record<string, unknown>>
 
 /** A daemon in this process, with every line of its log kept. */
-export interface TestDaemon extends Daemon {
+export interface TestDaemon {
+  readonly worker: string
   readonly entries: readonly LogEntry[]
   /** Resolves when that many entries match, counted from the daemon's start. */
   until(matches: (entry: LogEntry) => boolean, count?: number): Promise<readonly LogEntry[]>
   /** Resolves when that many attachments were settled. */
   settled(count: number): Promise<readonly LogEntry[]>
+  /** Drains and closes it. */
+  stop(): Promise<void>
 }
 
 export type Overrides = Readonly<Record<string, string>>
@@ -49,7 +52,9 @@ export async function startTestDaemon(project: TestProject, overrides: Overrides
       for (const look of waiting) look()
     },
   })
-  const daemon = await startDaemon(readSettings(environment, ['supabase', 'token']), log)
+  const stop = new AbortController()
+  const daemon = await startDaemon(readSettings(environment, ['supabase', 'token']), log, stop.signal)
+  if (daemon === null) throw new Error('the daemon was stopped before it was ready')
   const until = (matches: (entry: LogEntry) => boolean, count = 1) =>
     new Promise<readonly LogEntry[]>(resolve => {
       const look = () => {
@@ -67,7 +72,8 @@ export async function startTestDaemon(project: TestProject, overrides: Overrides
     until,
     settled: count => until(entry => entry.msg === 'settled', count),
     stop: async () => {
-      await daemon.stop()
+      stop.abort()
+      await daemon.ended
       rmSync(folder, { recursive: true, force: true })
     },
   }

@@ -21,14 +21,31 @@ test('the first bytes tell pictures from error pages', async () => {
     ['', true, null, null],
   ]
   for (const [head, whole, type, page] of cases) {
-    assert.deepEqual(await lookAt(Buffer.from(head), whole), { type, page }, String(head).slice(0, 30))
+    assert.deepEqual(await lookAt(Buffer.from(head), whole, null), { type, page }, String(head).slice(0, 30))
+  }
+})
+
+test('a declared signature is taken for what it is, and nothing else is', async () => {
+  const samples: [string, Buffer][] = [
+    ['image/jpeg', jpeg(5000)],
+    ['image/png', Buffer.from('\x89PNG\r\n\x1a\n\0\0\0\rIHDR', 'latin1')],
+    ['image/webp', Buffer.from('RIFF\x10\0\0\0WEBPVP8 ', 'latin1')],
+    ['audio/ogg', Buffer.from(`OggS${'\0'.repeat(24)}OpusHead`, 'latin1')],
+    ['application/pdf', Buffer.from('%PDF-1.7\n')],
+  ]
+  for (const [type, bytes] of samples) {
+    for (const [other] of samples) {
+      const { type: found } = await lookAt(bytes, true, other)
+      assert.ok(typeAgrees(type, found), `${type} declared as ${other} looks like ${found}`)
+    }
+    assert.equal((await lookAt(Buffer.from('<html>'), true, type)).page, 'text/html')
   }
 })
 
 test('looking at any bytes never throws', async () => {
   await fc.assert(
     fc.asyncProperty(fc.uint8Array({ maxLength: 5000 }), fc.boolean(), async (bytes, whole) => {
-      await lookAt(Buffer.from(bytes), whole)
+      await lookAt(Buffer.from(bytes), whole, 'image/webp')
     }),
     { numRuns: 200 },
   )

@@ -18,7 +18,7 @@ describe('the database goes away', { timeout: 60_000 }, async () => {
   }
 
   test('while it is away everybody stays joined and hears nothing; a system frame says that it is back', async () => {
-    const found = listener(realtime, database, { realtime: { heartbeatIntervalMs: 50 } })
+    const found = listener(realtime, database)
     found.join('away')
     await found.heard()
     await nextRow(found, 'before')
@@ -26,7 +26,7 @@ describe('the database goes away', { timeout: 60_000 }, async () => {
     const gate = await lockOut(database)
     await assert.rejects(server.caughtUp())
     await gate.sql("insert into attachments (note) values ('lost')")
-    await found.heartbeats.take(status => status === 'ok')
+    await found.beat()
     assert.deepEqual([found.system.items, found.statuses.items], [[], []])
 
     const late = listener(realtime, database)
@@ -100,17 +100,19 @@ async function lockOut(database: RealtimeDatabase) {
   const inside = new pg.Client({ connectionString: database.url })
   const outside = new pg.Client({ connectionString: process.env.MEDIAFERRY_TEST_DATABASE })
   await Promise.all([inside.connect(), outside.connect()])
+  let closed = false
+  const open = async (): Promise<void> => {
+    if (closed) return
+    closed = true
+    await outside.query(`alter database ${database.name} with allow_connections true`)
+    await Promise.all([inside.end(), outside.end()])
+  }
+  database.atEnd(open)
   const { rows } = await inside.query('select pg_backend_pid() as pid')
   await outside.query(`alter database ${database.name} with allow_connections false`)
   await outside.query(
     'select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = $1 and pid <> $2',
     [database.name, rows[0].pid],
   )
-  return {
-    sql: (text: string) => inside.query(text),
-    async open() {
-      await outside.query(`alter database ${database.name} with allow_connections true`)
-      await Promise.all([inside.end(), outside.end()])
-    },
-  }
+  return { sql: (text: string) => inside.query(text), open }
 }

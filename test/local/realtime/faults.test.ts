@@ -69,11 +69,14 @@ describe('faults, as realtime-js and its caller see them', { timeout: 60_000 }, 
   test('frozen: heartbeat timeout, rejoins at the end; what came meanwhile is lost to whoever gave up', async () => {
     const patient = await connect()
     await patient.listen('patient', ROWS)
-    const found = await listening('frozen', { realtime: { heartbeatIntervalMs: 200 } })
+    const found = await listening('frozen')
     realtime.upgrades.clear()
     faults.apply('frozen', {})
     assert.deepEqual(faults.active(), ['frozen'])
     await insert('while frozen')
+    await found.client.realtime.sendHeartbeat()
+    // A second one finds the first unanswered.
+    await found.client.realtime.sendHeartbeat()
     assert.equal(await found.statuses.take(), 'CHANNEL_ERROR heartbeat timeout')
     await realtime.upgrades.take()
     assert.deepEqual(patient.notes(), [])
@@ -86,10 +89,10 @@ describe('faults, as realtime-js and its caller see them', { timeout: 60_000 }, 
   })
 
   test('deaf for a time: nothing to see, heartbeats answered, its rows lost', async () => {
-    const found = await listening('deaf', { realtime: { heartbeatIntervalMs: 50 } })
+    const found = await listening('deaf')
     faults.apply('deaf', { forMs: 20_000 })
     await insert('deaf lost')
-    await found.heartbeats.take(status => status === 'ok')
+    await found.beat()
     clock.advance(20_000)
     await nextRow(found, 'deaf over')
     assert.deepEqual([found.statuses.items, found.system.items], [[], []])
@@ -101,12 +104,12 @@ describe('faults, as realtime-js and its caller see them', { timeout: 60_000 }, 
 
   for (const name of ['deaf-forever', 'subscriptions-deleted'] as const) {
     test(`${name}: joined, heartbeats answered, no rows; new joins hear, and so does who leaves and rejoins`, async () => {
-      const found = await listening(`${name} old`, { realtime: { heartbeatIntervalMs: 50 } })
+      const found = await listening(`${name} old`)
       faults.apply(name, {})
       faults.clear()
       const other = await listening(`${name} new`)
       await nextRow(other, `${name} lost`)
-      await found.heartbeats.take(status => status === 'ok')
+      await found.beat()
       assert.deepEqual([found.statuses.items, found.system.items, found.rows.items], [[], [], []])
       await found.client.removeChannel(found.channel)
       found.join(`${name} again`)

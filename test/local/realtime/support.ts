@@ -3,7 +3,6 @@ import { mock } from 'node:test'
 import {
   createClient,
   type RealtimeChannel,
-  type RealtimeClientOptions,
   type RealtimePostgresChangesFilter,
   type SupabaseClient,
 } from '@supabase/supabase-js'
@@ -257,7 +256,8 @@ export interface Listener {
   readonly system: Inbox<string>
   /** `INSERT a`: type and note (or beat) of each row. */
   readonly rows: Inbox<string>
-  readonly heartbeats: Inbox<string>
+  /** Sends a heartbeat and waits for its answer. */
+  beat(): Promise<void>
   join(topic: string): RealtimeChannel
   /** Waits for the `system` ok frame. */
   heard(): Promise<void>
@@ -270,7 +270,6 @@ export function listener(
   options: {
     key?: string
     bindings?: RealtimePostgresChangesFilter<'*'>[]
-    realtime?: RealtimeClientOptions
   } = {},
 ): Listener {
   const heartbeats = inbox<string>('heartbeats')
@@ -279,7 +278,6 @@ export function listener(
     realtime: {
       reconnectAfterMs: () => 20,
       heartbeatCallback: status => heartbeats.put(status),
-      ...options.realtime,
     },
   })
   const close = async (): Promise<void> => {
@@ -305,7 +303,11 @@ export function listener(
     statuses: inbox('statuses'),
     system: inbox('system frames'),
     rows: inbox('rows'),
-    heartbeats,
+    async beat() {
+      heartbeats.clear()
+      await client.realtime.sendHeartbeat()
+      await heartbeats.take(status => status === 'ok')
+    },
     join,
     close,
     async heard() {
