@@ -1,5 +1,5 @@
-import type { SettleAnswer, Settlement } from '../attachment.ts'
-import type { OutboxEntry, SettlementOfClaim, Settler } from './settler.ts'
+import type { Settlement } from '../attachment.ts'
+import type { SettlementOfClaim } from './settler.ts'
 
 interface ClaimKey {
   readonly id: number

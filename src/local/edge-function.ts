@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { dirname, extname, join } from 'node:path'
 import { UserError } from '../errors.ts'
 import { PACKAGE_ROOT } from './prepare.ts'
 import type { ChildRegistry } from './processes.ts'
@@ -18,14 +18,18 @@ export interface EdgeFunctionOptions {
   readonly registry: ChildRegistry
   /** What the platform would inject, and the project's own secrets. */
   readonly environment: Readonly<Record<string, string>>
-  /** The folder `functions` of a Supabase project; ours unless given. */
-  readonly functionsFolder?: string
 }
+
+/**
+ * Beside `src/`, as this file itself stands: TypeScript in a clone, JavaScript below `dist/` in the published
+ * package, because Deno 2.9 takes no types off files under node_modules.
+ */
+const FUNCTIONS = join(import.meta.dirname, '..', '..', 'supabase', 'functions')
+const EXTENSION = extname(import.meta.filename)
 
 /** Starts the function on a free port, with imports from the project's node_modules and no other network. */
 export async function startEdgeFunction(options: EdgeFunctionOptions): Promise<EdgeFunction> {
-  const folder = options.functionsFolder ?? join(PACKAGE_ROOT, 'supabase', 'functions')
-  const entry = join(folder, 'whatsapp-webhook', 'index.ts')
+  const entry = join(FUNCTIONS, 'whatsapp-webhook', `index${EXTENSION}`)
   const flags = [
     '--node-modules-dir=manual',
     '--cached-only',

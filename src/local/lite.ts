@@ -40,6 +40,8 @@ export async function startLite(options: LiteOptions): Promise<Lite> {
       cwd: options.folder,
       env: {
         ...process.env,
+        // It makes a folder .lite there.
+        HOME: options.folder,
         EXPERIMENTAL_STORAGE: '1',
         LITE_TELEMETRY: '0',
         DO_NOT_TRACK: '1',

@@ -138,7 +138,7 @@ function testProject(coordinates: Coordinates, database: pg.Pool): TestProject {
 async function reset(project: TestProject): Promise<void> {
   await project.database.query(
     `truncate public.attachments, public.leads, public.processed_messages, public.rejected_payloads,
-       public.system_events, public.realtime_canary restart identity cascade`,
+       public.system_events, public.realtime_canary cascade`,
   )
   await project.database.query(`select public.set_pipeline_paused(false, 'test', null)`)
   await project.control('DELETE', 'faults')

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
+import type { Socket } from 'node:net'
+import { Readable } from 'node:stream'
 import { test } from 'node:test'
+import { DEFAULT_TIMEOUTS } from '../../src/transfer/config.ts'
+import { copyMedia } from '../../src/transfer/copy.ts'
 import { failsWith, quiet, scene } from './scene.ts'
 import { claimOf, jpeg, patient, sha256 } from './servers.ts'
 
@@ -131,4 +135,44 @@ test('a row that makes no safe key is refused before anything is asked', async t
   )
   await assert.rejects(copy(claimOf({ bucket: '..' })), failsWith('object_key_unsafe', 'fail'))
   assert.deepEqual(storage.asked, [])
+})
+
+test('a download that is given up is hung up on', async t => {
+  const { copy, meta, storage } = await scene(t, jpeg(2_000_000))
+  meta.download = (_request, response) => {
+    response.writeHead(200, { 'content-length': 5_000_000 })
+    response.write(jpeg(1_000_000))
+  }
+  const socket = new Promise<Socket>(resolve => {
+    const { handle } = meta
+    meta.handle = (request, response) => {
+      if (request.url?.startsWith('/media')) resolve(request.socket)
+      handle(request, response)
+    }
+  })
+  const closed = socket.then(open => new Promise(resolve => open.once('close', resolve)))
+  await assert.rejects(copy(), failsWith('integrity', 'retry'))
+  await closed
+  assert.deepEqual(storage.asked, [])
+})
+
+test('a download that breaks while its first bytes are looked at', async t => {
+  const { transfer } = await scene(t, jpeg(1))
+  const body = new Readable({ read() {} })
+  body.push(jpeg(600_000))
+  body.once('pause', () => body.destroy(new Error('cut')))
+  const whatsapp = {
+    openDownload: async () => ({ body, length: null }),
+    resolveMedia: () => assert.fail('nothing is resolved'),
+    probe: () => assert.fail('nothing is probed'),
+  }
+  const parts = {
+    config: { maxFileSize: 1e9 },
+    timeouts: DEFAULT_TIMEOUTS,
+    whatsapp,
+    storage: transfer.storage,
+  }
+  const media = { url: '', mimeType: null, sha256: null, size: null }
+  const failure = failsWith('whatsapp_unreachable', 'unattributed', 'whatsapp')
+  await assert.rejects(copyMedia(parts, claimOf(), media, patient()), failure)
 })

@@ -5,7 +5,8 @@ import { pino } from 'pino'
 import { UserError } from '../../../src/errors.ts'
 import { freePort } from '../../../src/local/ports.ts'
 import { startRealtime } from '../../../src/local/realtime/server.ts'
-import { KEYS, listener, type RealtimeDatabase, realtimeDatabase, testServer } from './support.ts'
+import { listener } from './listener.ts'
+import { KEYS, type RealtimeDatabase, realtimeDatabase, testServer } from './support.ts'
 
 describe('the database goes away', { timeout: 60_000 }, async () => {
   const database = await realtimeDatabase({ after })

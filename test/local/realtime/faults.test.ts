@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, describe, test } from 'node:test'
-import { fakeClock, inSeconds, jwt, listener, realtimeDatabase, testServer } from './support.ts'
+import { fakeClock } from './fake-clock.ts'
+import { listener } from './listener.ts'
+import { inSeconds, jwt, realtimeDatabase, testServer } from './support.ts'
 
 const ROWS = [{ event: '*', schema: 'public', table: 'attachments' }]
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { inSeconds, jwt, type RawClient, rawClient, realtimeDatabase, testServer } from './support.ts'
+import { type RawClient, rawClient } from './raw-client.ts'
+import { inSeconds, jwt, realtimeDatabase, testServer } from './support.ts'
 
 /** What was done to the database in the cases whose recording does not tell; run when the first row is expected. */
 const SQL: Readonly<Record<string, string>> = {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { fakeClock, listener, realtimeDatabase, testServer } from './support.ts'
+import { fakeClock } from './fake-clock.ts'
+import { listener } from './listener.ts'
+import { realtimeDatabase, testServer } from './support.ts'
 
 const ALL = [{ event: '*', schema: 'public', table: 'attachments' }]
 
@@ -68,7 +70,7 @@ describe('what is delivered', { timeout: 60_000 }, async () => {
   })
 
   test('nothing committed before the join comes, even when it is still on its way', async () => {
-    await database.sql("insert into attachments (note) select 'early' from generate_series(1, 500)")
+    await database.sql("insert into attachments (note) select 'early' from generate_series(1, 10000)")
     const client = await listening()
     await database.sql("insert into attachments (note) values ('first')")
     assert.deepEqual(await client.rest(), ['first'])

@@ -1,21 +1,14 @@
 import { createHmac } from 'node:crypto'
-import { mock } from 'node:test'
-import {
-  createClient,
-  type RealtimeChannel,
-  type RealtimePostgresChangesFilter,
-  type SupabaseClient,
-} from '@supabase/supabase-js'
 import pg from 'pg'
 import { pino } from 'pino'
-import { WebSocket } from 'ws'
-import type { Clock } from '../../../src/local/realtime/clock.ts'
 import { listenRealtime } from '../../../src/local/realtime/listener.ts'
 import {
   type RealtimeOptions,
   type RealtimeServer,
   startRealtime,
 } from '../../../src/local/realtime/server.ts'
+import { type Inbox, inbox } from './inbox.ts'
+import { type RawClient, rawClient } from './raw-client.ts'
 
 export const KEYS = {
   publishable: 'sb_publishable_test',
@@ -23,9 +16,6 @@ export const KEYS = {
   jwtSecret: 'a secret of at least thirty-two letters',
 }
 export const SECRET_KEY = 'sb_secret_test'
-
-/** How long a test waits for something that must come. */
-const PATIENCE_MS = 10_000
 
 export interface Scope {
   after(end: () => Promise<void>): void
@@ -138,225 +128,6 @@ export async function testServer(
       clients.push(client)
       await new Promise<void>((resolve, reject) => client.socket.once('open', resolve).once('error', reject))
       return client
-    },
-  }
-}
-
-/** What came and was not asked for yet; asking waits for it. */
-export interface Inbox<Item> {
-  readonly items: readonly Item[]
-  put(item: Item): void
-  /** Takes the oldest item that fits. */
-  take(fits?: (item: Item) => boolean): Promise<Item>
-  /** Forgets what has come so far. */
-  clear(): void
-}
-
-export function inbox<Item>(what: string): Inbox<Item> {
-  const items: Item[] = []
-  let news = Promise.withResolvers<void>()
-  return {
-    items,
-    clear() {
-      items.length = 0
-    },
-    put(item) {
-      items.push(item)
-      news.resolve()
-      news = Promise.withResolvers()
-    },
-    async take(fits = () => true) {
-      const late = Promise.withResolvers<never>()
-      const timer = setTimeout(() => {
-        late.reject(new Error(`${what}: nothing that fits came in time, only ${JSON.stringify(items)}`))
-      }, PATIENCE_MS)
-      try {
-        for (;;) {
-          const index = items.findIndex(fits)
-          const [item] = index < 0 ? [] : items.splice(index, 1)
-          if (item !== undefined) return item
-          await Promise.race([news.promise, late.promise])
-        }
-      } finally {
-        clearTimeout(timer)
-      }
-    },
-  }
-}
-
-export interface RawClient {
-  readonly socket: WebSocket
-  /** Frames as they came. */
-  readonly frames: Inbox<string>
-  readonly closed: Promise<number>
-  send(frame: unknown): void
-  /** Joins and waits for the `system` frame. */
-  listen(topic: string, bindings: object[], token?: string): Promise<void>
-  /** Leaves what `listen` joined, and waits until the server has closed it. */
-  leave(topic: string): Promise<void>
-  /** Sends a heartbeat and waits for its answer, after all that was on its way before. */
-  beat(): Promise<void>
-  /** Notes of the rows that came, oldest first; forgets them. */
-  notes(): string[]
-}
-
-export function rawClient(url: string): RawClient {
-  const socket = new WebSocket(url.replace(/^http/, 'ws'))
-  const frames = inbox<string>('frames')
-  socket.on('message', data => frames.put(String(data)))
-  const closed = new Promise<number>(resolve => socket.once('close', resolve))
-  const joins = new Map<string, string>()
-  let ref = 1000
-  const send = (frame: unknown): void => socket.send(JSON.stringify(frame))
-  return {
-    socket,
-    frames,
-    closed,
-    send,
-    async listen(topic, bindings, token) {
-      const payload = {
-        config: { postgres_changes: bindings },
-        ...(token === undefined ? {} : { access_token: token }),
-      }
-      const join = String(ref++)
-      joins.set(topic, join)
-      send([join, join, `realtime:${topic}`, 'phx_join', payload])
-      await frames.take(text => text.startsWith(`["${join}","${join}"`) && text.includes('"status":"ok"'))
-      await frames.take(
-        text => text.startsWith(`["${join}",null`) && text.includes('Subscribed to PostgreSQL'),
-      )
-    },
-    async leave(topic) {
-      const join = joins.get(topic)
-      send([join, String(ref++), `realtime:${topic}`, 'phx_leave', {}])
-      await frames.take(text => text === `["${join}","${join}","realtime:${topic}","phx_close",{}]`)
-    },
-    async beat() {
-      const mine = String(ref++)
-      send([null, mine, 'phoenix', 'heartbeat', {}])
-      await frames.take(text => text.startsWith(`[null,"${mine}","phoenix"`))
-    },
-    notes() {
-      const found: string[] = []
-      for (const text of frames.items) {
-        const frame = JSON.parse(text)
-        if (frame[3] === 'postgres_changes') found.push(frame[4].data.record.note)
-      }
-      return found
-    },
-  }
-}
-
-/** The real client of Supabase, and all that it tells its caller. */
-export interface Listener {
-  readonly client: SupabaseClient
-  /** `SUBSCRIBED`, or another status with what stands behind it. */
-  readonly statuses: Inbox<string>
-  /** Messages of the `system` frames. */
-  readonly system: Inbox<string>
-  /** `INSERT a`: type and note (or beat) of each row. */
-  readonly rows: Inbox<string>
-  /** Sends a heartbeat and waits for its answer. */
-  beat(): Promise<void>
-  join(topic: string): RealtimeChannel
-  /** Waits for the `system` ok frame. */
-  heard(): Promise<void>
-  close(): Promise<void>
-}
-
-export function listener(
-  { url }: TestServer,
-  database: RealtimeDatabase,
-  options: {
-    key?: string
-    bindings?: RealtimePostgresChangesFilter<'*'>[]
-  } = {},
-): Listener {
-  const heartbeats = inbox<string>('heartbeats')
-  const client: SupabaseClient = createClient(url, options.key ?? SECRET_KEY, {
-    auth: { persistSession: false, autoRefreshToken: false },
-    realtime: {
-      reconnectAfterMs: () => 20,
-      heartbeatCallback: status => heartbeats.put(status),
-    },
-  })
-  const close = async (): Promise<void> => {
-    await Promise.all(client.getChannels().map(channel => client.removeChannel(channel)))
-    await withoutLingering(() => client.realtime.disconnect())
-  }
-  database.atEnd(close)
-  const join = (topic: string): RealtimeChannel => {
-    let channel = client.channel(topic)
-    for (const binding of options.bindings ?? [{ event: '*', schema: 'public', table: 'attachments' }]) {
-      channel = channel.on('postgres_changes', binding, change => {
-        const row: Record<string, unknown> = change.new
-        found.rows.put(`${change.eventType} ${row.note ?? row.beat ?? JSON.stringify(change.old)}`)
-      })
-    }
-    channel.on('system', {}, (frame: { message: string }) => found.system.put(frame.message))
-    return channel.subscribe((status, error) =>
-      found.statuses.put(error ? `${status} ${error.message}` : status),
-    )
-  }
-  const found: Listener = {
-    client,
-    statuses: inbox('statuses'),
-    system: inbox('system frames'),
-    rows: inbox('rows'),
-    async beat() {
-      heartbeats.clear()
-      await client.realtime.sendHeartbeat()
-      await heartbeats.take(status => status === 'ok')
-    },
-    join,
-    close,
-    async heard() {
-      await found.system.take(message => message === 'Subscribed to PostgreSQL')
-    },
-  }
-  return found
-}
-
-/** realtime-js 2.119 leaves a timer of 10 s behind at every disconnect, which would hold up the end of the test file. */
-async function withoutLingering(disconnect: () => Promise<unknown>): Promise<void> {
-  const plain = globalThis.setTimeout
-  const patched = mock.method(globalThis, 'setTimeout', (work: () => void, ms: number) =>
-    plain(work, ms).unref(),
-  )
-  const done = disconnect()
-  patched.mock.restore()
-  await done
-}
-
-export interface FakeClock extends Clock {
-  advance(ms: number): void
-  /** The waits that were begun, in milliseconds. */
-  readonly waits: Inbox<number>
-}
-
-export function fakeClock(start = Date.now()): FakeClock {
-  let now = start
-  const timers = new Set<{ at: number; work: () => void }>()
-  const waits = inbox<number>('waits')
-  return {
-    now: () => now,
-    waits,
-    after(ms, work) {
-      const timer = { at: now + ms, work }
-      timers.add(timer)
-      waits.put(ms)
-      return () => timers.delete(timer)
-    },
-    advance(ms) {
-      const end = now + ms
-      for (;;) {
-        const [next] = [...timers].filter(timer => timer.at <= end).sort((a, b) => a.at - b.at)
-        if (next === undefined) break
-        timers.delete(next)
-        now = Math.max(now, next.at)
-        next.work()
-      }
-      now = end
     },
   }
 }

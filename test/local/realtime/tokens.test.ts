@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import { after, describe, test } from 'node:test'
-import { fakeClock, inSeconds, jwt, type RawClient, realtimeDatabase, testServer } from './support.ts'
+import { fakeClock } from './fake-clock.ts'
+import type { RawClient } from './raw-client.ts'
+import { inSeconds, jwt, realtimeDatabase, testServer } from './support.ts'
 
 const BINDINGS = [{ event: 'INSERT', schema: 'public', table: 'attachments' }]
 
