@@ -2,12 +2,9 @@ import type { Dependency } from '../src/attachment.ts'
 
 /** What nobody has to do anything about yet, one for each dependency: it may pass by itself. */
 const WHEN_IN_DOUBT: Record<Dependency, string> = {
-  whatsapp:
-    'Nothing to do yet: it is asked again by itself. If it lasts, see https://metastatus.com and run `mediaferry doctor`.',
-  storage:
-    'Nothing to do yet: it is asked again by itself. If it lasts, see https://status.supabase.com and run `mediaferry doctor`.',
-  database:
-    'Nothing to do yet: it is asked again by itself. If it lasts, see whether the project is paused, or run `mediaferry doctor`.',
+  whatsapp: 'Nothing to do yet: it is asked again by itself. If it lasts, see https://metastatus.com.',
+  storage: 'Nothing to do yet: it is asked again by itself. If it lasts, see https://status.supabase.com.',
+  database: 'Nothing to do yet: it is asked again by itself. If it lasts, see whether the project is paused.',
 }
 
 /** By dependency and failure code: what only a person can mend. */
@@ -22,7 +19,7 @@ const BY_CODE: Record<Dependency, Readonly<Record<string, string>>> = {
   },
   storage: {
     bucket_missing:
-      'Create the private bucket that STORAGE_BUCKET names, or apply the migrations again with `supabase db push`.',
+      'Create the private bucket that STORAGE_BUCKET names, or apply the migrations again with `supabase db push --remote`.',
     credentials: 'Set SUPABASE_SECRET_KEY to a valid secret key of this project and restart.',
     permission: 'Give service_role its rights on storage.objects back; a policy or a grant was changed.',
     quota: 'Free some space or raise the plan: the project has used up its Storage quota.',
@@ -30,7 +27,7 @@ const BY_CODE: Record<Dependency, Readonly<Record<string, string>>> = {
   database: {
     credentials: 'Set SUPABASE_SECRET_KEY to a valid secret key of this project and restart.',
     schema:
-      'Apply the migrations with `supabase db push`: a function of mediaferry is missing or older than the daemon.',
+      'Apply the migrations with `supabase db push --remote`: a function of mediaferry is missing or older than the daemon.',
   },
 }
 

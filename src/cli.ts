@@ -54,17 +54,40 @@ program
   .option('--json', 'for programs')
   .action(async options => (await import('./commands/status.ts')).status(options))
 
+program
+  .command('retry')
+  .description('try FAILED attachments again, with all their attempts')
+  .argument('[id...]', 'attachments by id', (text: string, ids: number[]) => [...ids, wholeNumber(text)], [])
+  .option('--failed', 'all that are FAILED')
+  .option('--code <code>', 'of those, the ones that failed for this reason')
+  .action(async (ids, options) => {
+    const { retry } = await import('./commands/retry.ts')
+    process.exitCode = await retry(ids, options)
+  })
+
+program
+  .command('pause')
+  .description('claim nothing new, in any daemon; what is under way is finished')
+  .option('--reason <text>', 'shown to whoever looks')
+  .action(async options => (await import('./commands/pause.ts')).setPaused(true, options.reason ?? null))
+
+program
+  .command('resume')
+  .description('claim again')
+  .action(async () => (await import('./commands/pause.ts')).setPaused(false, null))
+
 try {
   await program.parseAsync()
 } catch (error) {
-  process.exitCode = 1
   process.stderr.write(`error: ${error instanceof UserError ? error.message : describeError(error)}\n`)
   if (error instanceof UserError && error.hint !== undefined) process.stderr.write(`${error.hint}\n`)
   else if (!(error instanceof UserError) && error instanceof Error)
     process.stderr.write(`${withoutSecrets(String(error.stack))}\n`)
+  // Not merely the code: under PM2 its channel to us would keep a failed start alive.
+  process.exit(1)
 }
 
 function wholeNumber(text: string): number {
-  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text)
+  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text)
   throw new InvalidArgumentError('must be a whole number from 1.')
 }

@@ -44,7 +44,7 @@ export async function startDaemon(settings: Settings, log: Log, stop: AbortSigna
           parts.drained = parts.pipeline?.dispatcher.drain(settings.DRAIN_TIMEOUT, SETTLE_GRACE_MS)
           await parts.drained
         }),
-        close: fromPromise(() => closeParts(parts)),
+        close: fromPromise(() => closeParts(parts, log)),
       },
     }),
     { input: { drainTimeoutMs: settings.DRAIN_TIMEOUT } },
@@ -133,9 +133,18 @@ function listen(parts: Parts, settings: Settings, log: Log, lifecycle: () => str
   })
 }
 
-async function closeParts({ intake, pipeline, state, drained }: Parts): Promise<void> {
+async function closeParts({ intake, pipeline, state, drained }: Parts, log: Log): Promise<void> {
   await intake?.stop()
   await drained
+  if (pipeline !== undefined && state !== undefined) await sayGoodbye(pipeline, state.workerId, log)
   await pipeline?.close()
   state?.close()
+}
+
+/** So that nobody who lists the daemons takes this one for running. Not worth waiting for a database that is away. */
+async function sayGoodbye({ database, circuits }: Pipeline, worker: string, log: Log): Promise<void> {
+  if (circuits.states().database !== 'closed') return
+  await database
+    .beat(worker, 'stopped', circuits.states(), VERSION)
+    .catch(err => log.debug({ err }, 'the last beat was not written'))
 }

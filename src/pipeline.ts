@@ -15,7 +15,7 @@ import { describeError } from './errors.ts'
 import type { Log } from './log.ts'
 import { type Settings, supabaseOf } from './settings.ts'
 import type { StateFile } from './state/state-file.ts'
-import { createTransfer, failureOf as transferFailureOf } from './transfer/index.ts'
+import { createTransfer, TransferError, failureOf as transferFailureOf } from './transfer/index.ts'
 import { VERSION } from './version.ts'
 
 /** Everything between a row that is due and a row that is settled, for the daemon and for a single sweep. */
@@ -109,8 +109,8 @@ export function openPipeline(options: PipelineOptions): Pipeline {
     },
     takeWoken: options.takeWoken,
     start: attachmentStarter({
-      resolve: transfer.resolve,
-      transfer: transfer.copy,
+      resolve: (claim, signal) => withEvidence(claim.id, transfer.resolve(claim, signal)),
+      transfer: (claim, media, signal) => withEvidence(claim.id, transfer.copy(claim, media, signal)),
       judge: (claim, failure) => {
         phoneNumberId = claim.phoneNumberId
         return judge(claim, failure, circuits, settings.RETRY_DELAY)
@@ -132,6 +132,18 @@ export function openPipeline(options: PipelineOptions): Pipeline {
     log,
   })
 
+  /** An answer that nobody knows how to read is logged whole, for whoever has to teach it to us. */
+  async function withEvidence<T>(attachment: number, work: Promise<T>): Promise<T> {
+    try {
+      return await work
+    } catch (error) {
+      if (error instanceof TransferError && error.evidence !== undefined) {
+        log.warn({ attachment, evidence: error.evidence }, 'an answer that is not known')
+      }
+      throw error
+    }
+  }
+
   function notePaused(now: boolean): void {
     if (now === paused) return
     paused = now
@@ -142,9 +154,8 @@ export function openPipeline(options: PipelineOptions): Pipeline {
 
   async function settleOutbox(): Promise<void> {
     for (const { entry, answer } of await settler.flushOutbox()) {
+      // One that is lost stays where it is: the worker that has the row now may be about to find it there.
       log.info({ attachment: entry.id, answer }, 'settled what was uploaded before')
-      if (answer !== 'lost') continue
-      removeUnused(entry.id, transfer.discard(entry.bucket, entry.settlement.objectKey))
     }
   }
 

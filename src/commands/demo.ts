@@ -28,7 +28,10 @@ export async function demo(options: Options): Promise<number> {
   // A program reads the one JSON line on standard output; people read the rest wherever it goes.
   const output = options.json === true ? process.stderr : process.stdout
   const say = (text: string) => output.write(`${text}\n`)
-  const stopped = stopSignal()
+  output.on('error', () => undefined)
+  const stopped = stopSignal({ withTerminal: true })
+  const giveUp = new AbortController()
+  void stopped.then(() => giveUp.abort())
   say('Starting a Supabase project and a WhatsApp simulator on this machine')
   const project = await startProject({
     folder: resolve(FOLDER, 'project'),
@@ -37,6 +40,7 @@ export async function demo(options: Options): Promise<number> {
     databasePort: 54322,
     whatsappPort: 54330,
     onStep: step => say(`  ${step}`),
+    signal: giveUp.signal,
   })
   let daemon: DaemonProcess | undefined
   try {

@@ -104,7 +104,7 @@ async function besideSupabaseCli(): Promise<Running> {
     ['WhatsApp', whatsapp.graphUrl],
   ])
   process.stdout.write(
-    `\nThe migrations: supabase db push --local\nThe webhook:    supabase functions serve --env-file ${ENVIRONMENT_FILE}\n`,
+    `\nThe migrations: supabase db push\nThe webhook:    supabase functions serve --env-file ${ENVIRONMENT_FILE}\n`,
   )
   return { broken: new Promise(() => undefined), stop: whatsapp.stop }
 }

@@ -13,13 +13,14 @@ const CLOSE_GRACE_MS = 5000
 export async function sweep(options: { limit: number; verbose?: true }): Promise<number> {
   const settings = readSettings(environment(), ['supabase', 'token'])
   const stopped = stopSignal()
-  const counts = await sweepOnce(settings, options.limit, options.verbose === true, stopped)
+  const { counts, hindrance } = await sweepOnce(settings, options.limit, options.verbose === true, stopped)
   const told = Object.entries(counts).filter(([, count]) => count > 0)
-  const text =
-    told.length === 0 ? 'nothing is due' : told.map(([name, count]) => `${count} ${name}`).join(', ')
-  process.stdout.write(`${text}\n`)
-  return counts.failed + counts.retry + counts.interrupted + counts.lost === 0 ? 0 : 1
+  const done = told.length > 0 ? told.map(([name, count]) => `${count} ${name}`).join(', ') : null
+  process.stdout.write(`${[done, hindrance].filter(text => text !== null).join('; ') || 'nothing is due'}\n`)
+  return hindrance === null && counts.uploaded === sum(Object.values(counts)) ? 0 : 1
 }
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)
 
 interface SweepCounts {
   uploaded: number
@@ -34,12 +35,13 @@ async function sweepOnce(
   limit: number,
   verbose: boolean,
   stopped: Promise<string>,
-): Promise<SweepCounts> {
+): Promise<{ readonly counts: SweepCounts; readonly hindrance: string | null }> {
   const log = createLog(verbose ? settings.LOG_LEVEL : 'error')
   const warn = (warning: { code: string; message: string }) => log.warn(warning, 'state file')
   const state = openTemporaryState({ project: settings.SUPABASE_URL ?? '', warn })
   const counts: SweepCounts = { uploaded: 0, retry: 0, failed: 0, interrupted: 0, lost: 0 }
   let held = 0
+  let hindrance: string | null = null
   let done = (): void => undefined
   const nothingLeft = new Promise<void>(resolve => {
     done = resolve
@@ -61,8 +63,13 @@ async function sweepOnce(
       if (pipeline.circuits.firstOpen() === null) pipeline.dispatcher.look()
       else done()
     },
+    onPaused: paused => {
+      if (paused) hindrance = 'the pipeline is paused, `mediaferry resume` lets it go on'
+    },
     // Cron comes again; a sweep does not wait for an outage to end.
-    onCircuit: () => {
+    onCircuit: change => {
+      if (change.type === 'opened')
+        hindrance = `${change.dependency} is down: ${change.message} ${change.advice}`
       if (held === 0) done()
     },
   })
@@ -71,5 +78,5 @@ async function sweepOnce(
   await pipeline.dispatcher.drain(settings.DRAIN_TIMEOUT, CLOSE_GRACE_MS)
   await pipeline.close()
   state.close()
-  return counts
+  return { counts, hindrance }
 }

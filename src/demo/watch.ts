@@ -128,11 +128,15 @@ function plainLines({ messageIds, output }: WatchOptions): Display {
   }
 }
 
+/** Since the first look: an earlier round's files are in the counts and are no merit of this one. */
 function throughput(): (counts: DemoCounts) => string {
   const startedAt = performance.now()
+  let first: DemoCounts | undefined
   return counts => {
+    first ??= counts
     const seconds = (performance.now() - startedAt) / 1000
     if (seconds < 0.2) return ''
-    return `${(counts.UPLOADED / seconds).toFixed(0)}/s  ${(counts.bytes / 2 ** 20 / seconds).toFixed(1)} MB/s`
+    const megabytes = (counts.bytes - first.bytes) / 2 ** 20
+    return `${((counts.UPLOADED - first.UPLOADED) / seconds).toFixed(0)}/s  ${(megabytes / seconds).toFixed(1)} MB/s`
   }
 }

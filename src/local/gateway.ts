@@ -1,6 +1,7 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { createProxyServer } from 'httpxy'
+import { list } from './listing.ts'
 import { sign } from './signing.ts'
 
 /** The one port of the local project, in front of everything that has a hosted address. */
@@ -21,8 +22,11 @@ export interface GatewayRoutes {
   readonly upgrade: (incoming: IncomingMessage, socket: Duplex, head: Buffer) => void
 }
 
-/** Where a request goes: to a server, to the signing of URLs, or nowhere, with the hosted gateway's answer. */
-type Route = { readonly target: string } | 'sign' | { readonly status: number; readonly body: unknown }
+/** Where a request goes: to a server, to where its answer is mended, or nowhere, with the hosted gateway's answer. */
+type Route =
+  | { readonly target: string }
+  | { readonly mended: typeof sign }
+  | { readonly status: number; readonly body: unknown }
 
 const WEBHOOK = 'whatsapp-webhook'
 
@@ -41,8 +45,8 @@ export async function startGateway(port: number, routes: GatewayRoutes): Promise
     // The package takes from here whether the client's connection ends with the answer.
     if (close) incoming.headers.connection = 'close'
     const route = routeOf(incoming, routes)
-    if (route === 'sign') {
-      sign(routes.api, incoming).then(
+    if ('mended' in route) {
+      route.mended(routes.api, incoming).then(
         ({ status, body }) => answer(outgoing, status, body),
         () => unavailable(outgoing),
       )
@@ -75,7 +79,8 @@ export async function startGateway(port: number, routes: GatewayRoutes): Promise
 
 function routeOf(incoming: IncomingMessage, { api, webhook }: GatewayRoutes): Route {
   const path = pathOf(incoming)
-  if (incoming.method === 'POST' && path.startsWith('/storage/v1/object/sign/')) return 'sign'
+  if (incoming.method === 'POST' && path.startsWith('/storage/v1/object/sign/')) return { mended: sign }
+  if (incoming.method === 'POST' && path.startsWith('/storage/v1/object/list/')) return { mended: list }
   if (/^\/(rest|storage)\/v1(\/|$)/.test(path)) return { target: api }
   const name = /^\/functions\/v1\/([^/]+)/.exec(path)?.[1]
   if (name === undefined) return { status: 404, body: { message: 'no Route matched with those values' } }

@@ -67,7 +67,7 @@ function translate(answer: SigningAnswer): SigningAnswer {
 
 const relative = (url: string): string => url.replace(/^\/storage\/v1/, '')
 
-function credentials({ headers }: IncomingMessage): Record<string, string> {
+export function credentials({ headers }: IncomingMessage): Record<string, string> {
   const { apikey, authorization } = headers
   return {
     ...(typeof apikey === 'string' ? { apikey } : {}),
@@ -75,7 +75,7 @@ function credentials({ headers }: IncomingMessage): Record<string, string> {
   }
 }
 
-function jsonOf(body: Buffer): unknown {
+export function jsonOf(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString('utf8'))
   } catch {

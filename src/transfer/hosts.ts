@@ -31,7 +31,7 @@ export function tokenHosts(graphUrl: string, mediaHosts: readonly string[]): Tok
   function reasonAgainst(url: URL): string | undefined {
     if (url.protocol !== 'https:' && url.protocol !== 'http:') return `${url.protocol} is not https`
     if (url.username !== '' || url.password !== '') return 'the address carries a user name'
-    if (url.hostname === '' || url.hostname.endsWith('.')) return 'the host name is not a plain one'
+    if (/^\.|\.\.|\.$|^$/.test(url.hostname)) return 'the host name is not a plain one'
     const local = isLoopback(url.hostname)
     if (local && !graphIsLocal) return 'it points to this machine itself'
     if (url.protocol === 'http:' && !local) return 'it is not https'

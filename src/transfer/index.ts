@@ -8,6 +8,7 @@ import { lowerKeys } from './object-key.ts'
 import { probeStorage } from './probe.ts'
 import { findStored } from './recover.ts'
 import { createStorage, type Storage } from './storage.ts'
+import { TransferError } from './transfer-error.ts'
 import { createWhatsApp } from './whatsapp.ts'
 
 export type { TransferConfig, TransferTimeouts, Usage } from './config.ts'
@@ -68,6 +69,20 @@ export function createTransfer(config: TransferConfig): Transfer {
   /** Addresses that were not asked for, since the file itself is already here. */
   const alreadyStored = new WeakMap<ResolvedMedia, StoredObject>()
 
+  /**
+   * The probe asks the configured bucket. That another one is missing, which an older row still names, is that row's
+   * own trouble: taken for an outage it would open the circuit after every probe anew, and all others would wait.
+   */
+  function ofOwnBucket(claim: Claim, error: unknown): unknown {
+    if (claim.bucket === config.bucket || !(error instanceof TransferError)) return error
+    const { code, message } = error.failure
+    if (code !== 'bucket_missing') return error
+    return new TransferError(
+      { verdict: 'unattributed', dependency: 'storage', code, message, otherwise: 'retry' },
+      { cause: error },
+    )
+  }
+
   async function resolve(claim: Claim, signal: AbortSignal): Promise<ResolvedMedia> {
     const sha256 = claim.declaredSha256
     const found = sha256 === null ? null : await findStored(storage, claim, sha256, signal)
@@ -77,11 +92,25 @@ export function createTransfer(config: TransferConfig): Transfer {
     return media
   }
 
+  async function copy(claim: Claim, media: ResolvedMedia, signal: AbortSignal): Promise<StoredObject> {
+    return (
+      alreadyStored.get(media) ?? copyMedia({ config, timeouts, whatsapp, storage }, claim, media, signal)
+    )
+  }
+
+  /** Gives what was thrown for that claim its own meaning. */
+  async function blamed<T>(claim: Claim, work: Promise<T>): Promise<T> {
+    try {
+      return await work
+    } catch (error) {
+      throw ofOwnBucket(claim, error)
+    }
+  }
+
   return {
     storage,
-    resolve,
-    copy: async (claim, media, signal) =>
-      alreadyStored.get(media) ?? copyMedia({ config, timeouts, whatsapp, storage }, claim, media, signal),
+    resolve: (claim, signal) => blamed(claim, resolve(claim, signal)),
+    copy: (claim, media, signal) => blamed(claim, copy(claim, media, signal)),
     probes: {
       whatsapp: whatsapp.probe,
       storage: signal => probeStorage(storage, config.bucket, signal),

@@ -26,8 +26,7 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   },
   media_expired: {
     meaning: 'The file was older than the seven days that Meta keeps it.',
-    advice:
-      'Ask the sender to send it again, and look why it was not carried in time (`mediaferry status ID`).',
+    advice: 'Ask the sender to send it again, and look in system_events why it was not carried in time.',
   },
   media_unsupported: {
     meaning: 'A kind of message that the WhatsApp Cloud API does not hand out (131051).',
@@ -39,7 +38,7 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   },
   media_id_invalid: {
     meaning: 'The webhook named a media id that cannot stand in an address.',
-    advice: 'Look at the row with `mediaferry status ID`; a retry changes nothing.',
+    advice: 'Look at the row; a retry changes nothing.',
   },
   object_key_unsafe: {
     meaning: 'The row has a bucket or an object prefix that cannot be made into a safe key.',
@@ -90,11 +89,11 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   },
   whatsapp_unreachable: {
     meaning: 'WhatsApp could not be reached, or hung up in the middle.',
-    advice: 'Look at the network and DNS of this machine with `mediaferry doctor`.',
+    advice: 'Look at the network and DNS of this machine.',
   },
   whatsapp_timeout: {
     meaning: 'WhatsApp did not answer in time, or stopped sending.',
-    advice: 'Nothing yet: it is asked again by itself. If it lasts, run `mediaferry doctor`.',
+    advice: 'Nothing yet: it is asked again by itself. If it lasts, look at the network of this machine.',
   },
   whatsapp_bad_answer: {
     meaning: 'WhatsApp answered with something that cannot be read.',
@@ -125,7 +124,7 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   bucket_missing: {
     meaning: 'The bucket does not exist.',
     advice:
-      'Create the private bucket that STORAGE_BUCKET names, or apply the migrations with `supabase db push`.',
+      'Create the private bucket that STORAGE_BUCKET names, or apply the migrations with `supabase db push --remote`.',
   },
   credentials: {
     meaning: 'Storage does not accept the key of the project.',
@@ -165,7 +164,7 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   },
   storage_unreachable: {
     meaning: 'Storage could not be reached, or hung up in the middle.',
-    advice: 'Look at SUPABASE_URL, the network and DNS of this machine with `mediaferry doctor`.',
+    advice: 'Look at SUPABASE_URL, the network and DNS of this machine.',
   },
   storage_timeout: {
     meaning: 'Storage did not answer in time, or stopped taking bytes.',

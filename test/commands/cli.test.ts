@@ -133,6 +133,12 @@ test('sweep exits with 1 when something did not arrive', async () => {
   assert.match(out, /^1 retry$/m)
 })
 
+test('sweep says that the database is down, and exits with 1', async () => {
+  const { code, out } = await run(['sweep'], { ...good, SUPABASE_URL: 'http://127.0.0.1:9' }).ended
+  assert.equal(code, 1)
+  assert.match(out, /^database is down: /m)
+})
+
 test('status tells the counts, as text and as JSON', async () => {
   const text = await run(['status'], good).ended
   assert.equal(text.code, 0, text.err)
@@ -146,4 +152,33 @@ test('an unknown command is an error that names the way to help', async () => {
   assert.equal(code, 1)
   assert.match(err, /unknown command/)
   assert.match(err, /--help/)
+})
+
+test('retry gives a FAILED row its attempts back, pause and resume hold and free the claims', async () => {
+  const message = await project.message('image')
+  await project.deliver(message)
+  const { rows } = await project.database.query(
+    `update public.attachments
+     set upload_status = 'FAILED', upload_attempts = 5, error_code = 'integrity', error_message = 'test'
+     where message_id = $1 returning id`,
+    [message.id],
+  )
+  const id = String(rows[0]?.id)
+  assert.equal((await run(['pause', '--reason', 'test'], good).ended).code, 0)
+  const retried = await run(['retry', id], good).ended
+  assert.equal(retried.code, 0, retried.err)
+  assert.match(retried.out, /^1 will be tried again$/m)
+  const again = await run(['retry', id], good).ended
+  assert.equal(again.code, 1)
+  assert.match(again.err, new RegExp(`left alone: ${id}`))
+  assert.match((await run(['status'], good).ended).out, /paused/)
+  assert.match((await run(['sweep'], good).ended).out, /paused/)
+  assert.equal((await run(['resume'], good).ended).code, 0)
+  assert.match((await run(['sweep'], good).ended).out, /^1 uploaded$/m)
+})
+
+test('retry without a row to retry says how to name one', async () => {
+  const { code, err } = await run(['retry'], good).ended
+  assert.equal(code, 1)
+  assert.match(err, /retry --failed/)
 })

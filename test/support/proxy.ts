@@ -67,7 +67,7 @@ export async function startProxy(target: string): Promise<Proxy> {
 
   async function pass(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = incoming.url ?? ''
-    const end = () => incoming.socket.destroy()
+    const end = () => void incoming.socket.destroy()
     if (isRefused(path)) return end()
     const hold = takeFirst(holds, path)
     if (hold?.stage === 'request') {
@@ -101,7 +101,7 @@ export async function startProxy(target: string): Promise<Proxy> {
   const server = createServer((incoming, response) => void pass(incoming, response))
   server.on('connection', keep)
   server.on('upgrade', (incoming, socket, head) => {
-    if (isRefused(incoming.url ?? '')) return socket.destroy()
+    if (isRefused(incoming.url ?? '')) return void socket.destroy()
     const upstream = connect(Number(origin.port), origin.hostname)
     keep(upstream)
     const lines = [`GET ${incoming.url} HTTP/1.1`]

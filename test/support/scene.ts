@@ -9,7 +9,11 @@ import type { MediaKind } from '../../src/attachment.ts'
 import type { OutgoingMedia, OutgoingMessage } from '../../supabase/functions/whatsapp-webhook/compose.ts'
 import { type Overrides, startTestDaemon, type TestDaemon } from './daemon.ts'
 import type { TestProject } from './project.ts'
+import type { AttachmentRow } from './rows.ts'
 import { type StorageProxy, startStorageProxy } from './storage-proxy.ts'
+
+/** A row of `attachments`, as pg reads it. */
+export type Row = AttachmentRow & { readonly bucket: string; readonly expires_at: Date }
 
 /** A message and the very bytes of the file that it names. */
 export interface Sent {
@@ -40,23 +44,20 @@ export interface Scene {
   storageProxy(): Promise<StorageProxy>
   /** Spoils WhatsApp's answers; see src/local/whatsapp/faults.ts. */
   fault(rule: Readonly<Record<string, unknown>>): Promise<void>
-  // biome-ignore lint/suspicious/noExplicitAny: a row has the columns of its table.
-  row(sent: Sent): Promise<any>
+  row(sent: Sent): Promise<Row>
   /** The attachment's story. */
   events(sent: Sent): Promise<string[]>
-  /** All events that belong to no attachment. */
+  /** What was told of circuits, oldest first. */
   circuitEvents(): Promise<string[]>
   /** A PENDING row comes due now. */
   makeDue(...sent: readonly Sent[]): Promise<void>
   /** The row is UPLOADED after so many attempts, and its object is byte for byte what was sent. Answers the row. */
-  // biome-ignore lint/suspicious/noExplicitAny: a row has the columns of its table.
-  uploaded(sent: Sent, attempts?: number): Promise<any>
+  uploaded(sent: Sent, attempts?: number): Promise<Row>
   /** The row is in that state, names no object, and Storage holds none of it. Answers the row. */
   notUploaded(
     sent: Sent,
     expected: { status: 'PENDING' | 'FAILED'; code: string | null; attempts: number },
-    // biome-ignore lint/suspicious/noExplicitAny: a row has the columns of its table.
-  ): Promise<any>
+  ): Promise<Row>
   /** The keys in Storage that belong to that row. */
   objectsOf(sent: Sent): Promise<string[]>
   /** What WhatsApp was asked for that file. */
@@ -92,12 +93,13 @@ export function openScene(project: TestProject): Scene {
     return { bytes, message: await project.message(kind, { media: { file: path, mimeType }, ...rest }) }
   }
 
-  async function row(sent: Sent) {
-    const { rows } = await database.query('select * from public.attachments where message_id = $1', [
+  async function row(sent: Sent): Promise<Row> {
+    const { rows } = await database.query<Row>('select * from public.attachments where message_id = $1', [
       sent.message.id,
     ])
-    assert.equal(rows.length, 1, 'rows of that message')
-    return rows[0]
+    const [found] = rows
+    assert.ok(found !== undefined && rows.length === 1, `${rows.length} rows of that message`)
+    return found
   }
 
   async function objectsOf(sent: Sent): Promise<string[]> {
@@ -141,7 +143,7 @@ export function openScene(project: TestProject): Scene {
     },
     circuitEvents: async () => {
       const { rows } = await database.query(
-        'select event from public.system_events where attachment_id is null order by id',
+        "select event from public.system_events where event like 'circuit_%' order by id",
       )
       return rows.map(each => each.event)
     },

@@ -1,0 +1,16 @@
+import { userInfo } from 'node:os'
+import { openDatabase } from '../database/database.ts'
+import { environment, readSettings, supabaseOf } from '../settings.ts'
+
+/** `mediaferry pause` and `resume`: whether any daemon may claim. What is under way is finished. */
+export async function setPaused(paused: boolean, reason: string | null): Promise<void> {
+  const database = openDatabase(supabaseOf(readSettings(environment(), ['supabase'])))
+  try {
+    await database.setPaused(paused, userInfo().username, reason)
+    process.stdout.write(
+      paused ? 'Paused: nothing new is claimed until `mediaferry resume`\n' : 'Claiming goes on\n',
+    )
+  } finally {
+    await database.close()
+  }
+}

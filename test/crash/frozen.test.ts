@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { after, afterEach, test } from 'node:test'
+import { startTestDaemon, type TestDaemon } from '../support/daemon.ts'
+import { takeProject } from '../support/project.ts'
+import { startProxy } from '../support/proxy.ts'
+import { arrange, assertCarried, fetchesOf, objectsOf } from '../support/rows.ts'
+import { type DaemonHome, daemonHome } from './daemon-process.ts'
+
+const LIMIT = { timeout: 60_000 }
+const SETTLE = '/rest/v1/rpc/settle_attachments'
+const UPLOAD = '/storage/v1/object/attachments/'
+const REMOVAL = '/storage/v1/object/attachments?'
+const TAKEN_OVER = { attempts: 1, lostLeases: 1 }
+const OVER = `leased_until = now() - interval '1 second'`
+
+const project = await takeProject()
+const proxy = await startProxy(project.url)
+const behindProxy = { SUPABASE_URL: proxy.url }
+const homes: DaemonHome[] = []
+const others: TestDaemon[] = []
+after(() => proxy.stop())
+afterEach(async () => {
+  await Promise.all(others.splice(0).map(other => other.stop()))
+  await Promise.all(homes.splice(0).map(home => home.stop()))
+})
+
+function home(): DaemonHome {
+  const made = daemonHome(project)
+  homes.push(made)
+  return made
+}
+
+/** Another daemon takes over what is due, and has settled it. */
+async function takeOver(count: number): Promise<void> {
+  const other = await startTestDaemon(project)
+  others.push(other)
+  await other.settled(count)
+}
+
+const released = (entry: Readonly<Record<string, unknown>>) =>
+  entry.msg === 'released' || (entry.msg === 'settled' && entry.answer === 'lost')
+
+test(
+  'frozen before its settle arrives, it is told `lost` and touches nothing of the winner',
+  LIMIT,
+  async () => {
+    const message = await project.message('image')
+    await project.deliver(message)
+    const settle = proxy.holdRequest(SETTLE)
+    const frozen = await home().start(behindProxy)
+    await settle.arrived
+    frozen.send('SIGSTOP')
+    await arrange(project, message.id, OVER)
+    await takeOver(1)
+    const won = await assertCarried(project, message, TAKEN_OVER)
+
+    const removal = proxy.holdAnswer('/storage/v1/object/attachments')
+    settle.release()
+    frozen.send('SIGCONT')
+    await frozen.until(released)
+    await removal.arrived
+    removal.release()
+    const row = await assertCarried(project, message, TAKEN_OVER)
+    assert.deepEqual(row, won)
+    assert.deepEqual(await objectsOf(project, row), [row.object_key])
+    assert.deepEqual(await fetchesOf(project, message.media.id), { resolved: 1, downloaded: 1 })
+  },
+)
+
+test('frozen with two uploads under way, it writes no object of the winner', LIMIT, async () => {
+  const messages = await Promise.all(
+    // The first is sent as one piece, the second streamed.
+    [300 * 1024, 2 * 2 ** 20].map(size =>
+      project.message('document', { media: { seed: `frozen ${size}`, size, mimeType: 'application/pdf' } }),
+    ),
+  )
+  await project.deliver(...messages)
+  const uploads = messages.map(() => proxy.holdRequest(UPLOAD))
+  const frozen = await home().start(behindProxy)
+  await Promise.all(uploads.map(upload => upload.arrived))
+  frozen.send('SIGSTOP')
+  for (const message of messages) await arrange(project, message.id, OVER)
+  await takeOver(messages.length)
+  const won = await Promise.all(messages.map(message => assertCarried(project, message, TAKEN_OVER)))
+  assert.deepEqual(
+    won.map(row => row.claim_token),
+    ['2', '2'],
+  )
+
+  const settles = messages.map(() => proxy.holdAnswer(SETTLE))
+  for (const upload of uploads) upload.release()
+  frozen.send('SIGCONT')
+  await settles[0]?.arrived
+  const removals = messages.map(() => proxy.holdAnswer(REMOVAL))
+  for (const settle of settles) settle.release()
+  await frozen.until(released, messages.length)
+  for (const removal of removals) {
+    await removal.arrived
+    removal.release()
+  }
+  for (const [at, message] of messages.entries()) {
+    const row = await assertCarried(project, message, TAKEN_OVER)
+    assert.deepEqual(row, won[at])
+    assert.deepEqual(await objectsOf(project, row), [row.object_key])
+  }
+})
