@@ -19,7 +19,7 @@
  *
  * Leaving a state aborts the signal of the actor that runs in it.
  */
-import { assign, type OutputFrom, type SnapshotFrom, setup } from 'xstate'
+import { assign, type SnapshotFrom, setup } from 'xstate'
 import type {
   Claim,
   Dependency,
@@ -264,7 +264,6 @@ export const attachmentMachine = words.createMachine({
 })
 
 export type AttachmentSnapshot = SnapshotFrom<typeof attachmentMachine>
-export type AttachmentResult = OutputFrom<typeof attachmentMachine>
 
 /** A state is only entered with what it needs; if that is ever untrue the machine is wrong, not the data. */
 function known<T>(value: T | null, what: string): T {

@@ -55,6 +55,22 @@ program
   .action(async options => (await import('./commands/status.ts')).status(options))
 
 program
+  .command('replay')
+  .description('send a file as WhatsApp would, through the simulator of `mediaferry dev`')
+  .option('--image', 'a picture')
+  .option('--video', 'a video')
+  .option('--audio', 'a voice note')
+  .option('--document', 'a document')
+  .option('--sticker', 'a sticker')
+  .requiredOption('--from <phone>', 'the sender, with country code', phone)
+  .option('--file <path>', 'a file of your own; a small sample when left out')
+  .option('--count <n>', 'so many messages', wholeNumber, 1)
+  .action(async options => {
+    const { kindOf, replay } = await import('./commands/replay.ts')
+    await replay({ ...options, kind: kindOf(options) })
+  })
+
+program
   .command('retry')
   .description('try FAILED attachments again, with all their attempts')
   .argument('[id...]', 'attachments by id', (text: string, ids: number[]) => [...ids, wholeNumber(text)], [])
@@ -85,6 +101,12 @@ try {
     process.stderr.write(`${withoutSecrets(String(error.stack))}\n`)
   // Not merely the code: under PM2 its channel to us would keep a failed start alive.
   process.exit(1)
+}
+
+function phone(text: string): string {
+  const digits = text.replace(/[\s()+-]/g, '')
+  if (/^\d{5,20}$/.test(digits)) return digits
+  throw new InvalidArgumentError('must be a phone number with its country code.')
 }
 
 function wholeNumber(text: string): number {

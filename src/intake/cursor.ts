@@ -10,7 +10,6 @@ export interface Cursor {
 export interface CursorStore {
   load(): Cursor | null
   save(cursor: Cursor): void
-  drop(): void
 }
 
 /** One answer of `attachments_after`. */

@@ -17,7 +17,6 @@ export interface Cursor {
 export interface CursorStore {
   load(): Cursor | null
   save(cursor: Cursor): void
-  drop(): void
 }
 
 const row = z.object({
@@ -39,7 +38,6 @@ export function cursorStore(database: Database, write: Write): CursorStore {
   const upsert = database.prepare<[string, string, number]>(
     'insert or replace into cursor (only_one, cluster, xid, id) values (1, ?, ?, ?)',
   )
-  const remove = database.prepare('delete from cursor')
   return {
     load() {
       const found = row.safeParse(select.get())
@@ -47,9 +45,6 @@ export function cursorStore(database: Database, write: Write): CursorStore {
     },
     save({ cluster, xid, id }) {
       write(() => upsert.run(cluster, xid, id))
-    },
-    drop() {
-      write(() => remove.run())
     },
   }
 }

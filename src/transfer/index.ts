@@ -29,7 +29,10 @@ export interface Transfer {
   copy(claim: Claim, media: ResolvedMedia, signal: AbortSignal): Promise<StoredObject>
   /** Neutral questions that use no attachment; what they throw is always `interrupted`. */
   readonly probes: {
-    /** Reads that phone number's id with the token; null asks who the token belongs to. */
+    /**
+     * Reads that phone number's id with the token; null asks who the token belongs to. Also sees whether a media
+     * host that gave a download no answer is there again.
+     */
     whatsapp(phoneNumberId: string | null, signal: AbortSignal): Promise<void>
     /** Reads the bucket, writes and removes a small object under `.probe/`. */
     storage(signal: AbortSignal): Promise<void>

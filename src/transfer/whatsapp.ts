@@ -25,6 +25,7 @@ export interface WhatsApp {
   openDownload(media: ResolvedMedia, signal: AbortSignal): Promise<Download>
   /**
    * The neutral probe: reads the phone number's id with the token, or who the token is when none is known yet.
+   * When the media host was the one that did not answer, that is asked too: Graph may work while it is down.
    * Throws TransferError, always `interrupted`.
    */
   probe(phoneNumberId: string | null, signal: AbortSignal): Promise<void>
@@ -98,6 +99,19 @@ export function createWhatsApp(config: TransferConfig, timeouts: TransferTimeout
     })
   }
 
+  /** The media host that gave a download no answer at all, until it gives one to the probe. */
+  let silentHost: URL | null = null
+
+  /** Any answer will do, a refusal too: it is asked for no file, and without the token. */
+  async function knockAtSilentHost(signal: AbortSignal): Promise<void> {
+    const host = silentHost
+    if (host === null) return
+    const late = () => tooSlow('whatsapp', timeouts.callMs)
+    const answer = await withDeadline(signal, timeouts.callMs, late, inTime => get(host, '/', plain, inTime))
+    letGo(answer.body)
+    silentHost = null
+  }
+
   return {
     async resolveMedia(claim, signal) {
       const body = await askGraph(claim.mediaId, '', signal)
@@ -121,7 +135,10 @@ export function createWhatsApp(config: TransferConfig, timeouts: TransferTimeout
         const { url } = checked
         // Once another host has been in between, the token stays away for good.
         if (base !== undefined && url.host !== base.host) headers = plain
-        const answer = await get(url, `${url.pathname}${url.search}`, headers, signal, true)
+        const answer = await get(url, `${url.pathname}${url.search}`, headers, signal, true).catch(error => {
+          silentHost = url
+          throw error
+        })
         if (answer.statusCode === 200) return opened(answer)
         const location = answer.headers.location
         if (!REDIRECTS.has(answer.statusCode) || typeof location !== 'string') {
@@ -140,6 +157,7 @@ export function createWhatsApp(config: TransferConfig, timeouts: TransferTimeout
         const { id } = await askGraph(phoneNumberId ?? 'me', '?fields=id', signal)
         if (phoneNumberId !== null && id !== phoneNumberId)
           throw badAnswer('a phone number id with another id', String(id))
+        await knockAtSilentHost(signal)
       } catch (error) {
         if (error instanceof TransferError && error.failure.code !== 'stopped') throw probeFailure(error)
         throw error

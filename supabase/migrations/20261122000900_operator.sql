@@ -51,6 +51,7 @@ begin
   set
     paused = set_pipeline_paused.paused, changed_by = set_pipeline_paused.changed_by,
     reason = set_pipeline_paused.reason, changed_at = now()
+  where c.singleton
   returning c.* into strict control;
   insert into public.system_events (event, detail)
   values (

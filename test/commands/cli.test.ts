@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -181,4 +181,43 @@ test('retry without a row to retry says how to name one', async () => {
   const { code, err } = await run(['retry'], good).ended
   assert.equal(code, 1)
   assert.match(err, /retry --failed/)
+})
+
+test("replay sends a file of one's own, signed, as often as asked", async () => {
+  const file = join(folder, 'offer.pdf')
+  writeFileSync(file, '%PDF-1.4\n%%EOF\n')
+  const args = ['replay', '--document', '--from', '+1 555 000-7777', '--file', file, '--count', '2']
+  const { code, out, err } = await run(args, {
+    ...good,
+    WHATSAPP_APP_SECRET: project.appSecret,
+    WHATSAPP_VERIFY_TOKEN: 'v',
+  }).ended
+  assert.equal(code, 0, err)
+  assert.match((await run(['sweep'], good).ended).out, /^2 uploaded$/m)
+  const { rows } = await project.database.query(
+    `select a.file_name, a.upload_status, a.content_type, l.phone
+     from public.attachments a join public.leads l on l.id = a.lead_id
+     where a.message_id = any ($1)`,
+    [out.trim().split('\n')],
+  )
+  const arrived = {
+    file_name: 'offer.pdf',
+    upload_status: 'UPLOADED',
+    content_type: 'application/pdf',
+    phone: '15550007777',
+  }
+  assert.deepEqual(rows, [arrived, arrived])
+})
+
+test('replay against anything but the simulator, without a kind, or with a wrong secret is an error', async () => {
+  const whole = { ...good, WHATSAPP_APP_SECRET: project.appSecret, WHATSAPP_VERIFY_TOKEN: 'v' }
+  const args = ['replay', '--image', '--from', '15550007777']
+  const meta = await run(args, { ...whole, WHATSAPP_GRAPH_URL: 'https://graph.facebook.com' }).ended
+  assert.equal(meta.code, 1)
+  assert.match(meta.err, /mediaferry dev/)
+  const kindless = await run(['replay', '--from', '15550007777'], whole).ended
+  assert.match(kindless.err, /--sticker/)
+  const unsigned = await run(args, { ...whole, WHATSAPP_APP_SECRET: 'wrong' }).ended
+  assert.equal(unsigned.code, 1)
+  assert.match(unsigned.err, /answered 401/)
 })

@@ -11,6 +11,7 @@ const proxy = await startProxy(project.url)
 const homes: DaemonHome[] = []
 after(() => proxy.stop())
 afterEach(async () => {
+  proxy.passAll()
   await Promise.all(homes.splice(0).map(home => home.stop()))
   await project.control('DELETE', 'faults')
 })

@@ -16,7 +16,10 @@ const proxy = await startProxy(project.url)
 const behindProxy = { SUPABASE_URL: proxy.url }
 const homes: DaemonHome[] = []
 after(() => proxy.stop())
-afterEach(() => Promise.all(homes.splice(0).map(home => home.stop())))
+afterEach(async () => {
+  proxy.passAll()
+  await Promise.all(homes.splice(0).map(home => home.stop()))
+})
 
 function home(): DaemonHome {
   const made = daemonHome(project)

@@ -3,14 +3,17 @@ import { after, afterEach, test } from 'node:test'
 import { startTestDaemon, type TestDaemon } from '../support/daemon.ts'
 import { takeProject } from '../support/project.ts'
 import { startProxy } from '../support/proxy.ts'
-import { type AttachmentRow, assertCarried, eventsOf, objectsOf, rowOf } from '../support/rows.ts'
+import { assertCarried, eventsOf, objectsOf, rowOf } from '../support/rows.ts'
 
 const UPLOAD = '/storage/v1/object/attachments/'
 const project = await takeProject()
 const proxy = await startProxy(project.url)
 const running: TestDaemon[] = []
 after(() => proxy.stop())
-afterEach(() => Promise.all(running.splice(0).map(each => each.stop())))
+afterEach(async () => {
+  proxy.passAll()
+  await Promise.all(running.splice(0).map(each => each.stop()))
+})
 
 async function daemon(): Promise<TestDaemon> {
   const started = await startTestDaemon(project, { SUPABASE_URL: proxy.url })
@@ -21,19 +24,14 @@ async function daemon(): Promise<TestDaemon> {
 const leads = async (sql: string, values: readonly unknown[] = []) =>
   (await project.database.query(sql, [...values])).rows
 
-/** What is done while the object's upload is under way; answers the row as it was settled. */
-async function whileUploading<T extends object>(
-  messageId: string,
-  meanwhile: (row: AttachmentRow) => Promise<T | void>,
-) {
+/** A daemon with that message's object stored and Storage's answer still under way. */
+async function uploading(messageId: string) {
   const upload = proxy.holdAnswer(UPLOAD)
   const carrier = await daemon()
   await upload.arrived
   const before = await rowOf(project, messageId)
   assert.equal(before.upload_status, 'UPLOADING')
-  const done = await meanwhile(before)
-  upload.release()
-  return { carrier, before, ...done }
+  return { carrier, before, finish: upload.release }
 }
 
 test('a file that nobody is named for is carried under `unassigned`', async () => {
@@ -50,9 +48,9 @@ test('a file that nobody is named for is carried under `unassigned`', async () =
 test('a lead deleted while its file is uploading takes the file with it into nothing but null', async () => {
   const message = await project.message('image', { from: '15550001001' })
   await project.deliver(message)
-  const { carrier, before } = await whileUploading(message.id, row =>
-    leads('delete from public.leads where id = $1', [row.lead_id]),
-  )
+  const { carrier, before, finish } = await uploading(message.id)
+  await leads('delete from public.leads where id = $1', [before.lead_id])
+  finish()
   await carrier.settled(1)
   const row = await assertCarried(project, message)
   assert.equal(row.lead_id, null)
@@ -81,7 +79,9 @@ test('a lead merged into another while its file is uploading hands the file over
   await first.stop()
   await project.deliver(byPhone)
   const both = { ...(await project.message('audio', { from: phone })), userId }
-  const { carrier, before } = await whileUploading(byPhone.id, () => project.deliver(both))
+  const { carrier, before, finish } = await uploading(byPhone.id)
+  await project.deliver(both)
+  finish()
   await carrier.settled(2)
 
   const [lead] = await leads('select id, user_id, phone from public.leads where phone = $1', [phone])
@@ -97,10 +97,10 @@ test('a lead merged into another while its file is uploading hands the file over
 test('a person forgotten while a file is uploading leaves no object behind', async () => {
   const message = await project.message('image', { from: '15550001004' })
   await project.deliver(message)
-  const { removal } = await whileUploading(message.id, async ({ lead_id: lead }) => {
-    await leads(`select public.forget_lead($1, 'stop')`, [lead])
-    return { removal: proxy.holdAnswer('/storage/v1/object/attachments') }
-  })
+  const { before, finish } = await uploading(message.id)
+  await leads(`select public.forget_lead($1, 'stop')`, [before.lead_id])
+  const removal = proxy.holdAnswer('/storage/v1/object/attachments')
+  finish()
   await removal.arrived
   removal.release()
   const row = await rowOf(project, message.id)

@@ -9,6 +9,7 @@ const running: TestDaemon[] = []
 afterEach(async () => {
   await Promise.all(running.splice(0).map(each => each.stop()))
   await project.control('DELETE', 'faults')
+  await project.database.query('delete from public.attachments')
 })
 
 async function daemon(overrides: Readonly<Record<string, string>> = {}): Promise<TestDaemon> {
@@ -127,7 +128,7 @@ test('a Retry-After puts an attempt off, and one below the delay brings it no so
     const row = await rowOf(project, message.id)
     assert.deepEqual([row.upload_status, row.upload_attempts], ['PENDING', 1])
     assert.equal(delayOf(row), ms)
-    await arrange(project, message.id, `next_attempt_at = now() + interval '1 day'`)
+    await project.database.query('delete from public.attachments')
   }
 })
 

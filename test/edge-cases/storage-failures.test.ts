@@ -112,7 +112,7 @@ test('what Storage refuses for good fails at once, named, and the others are car
   const daemon = await scene.daemon({ SUPABASE_URL: proxy.url })
   await daemon.settled(4)
   const failed = await scene.notUploaded(large, { status: 'FAILED', code: 'storage_size_limit', attempts: 1 })
-  assert.match(failed.error_message, /50 MB/)
+  assert.match(failed.error_message ?? '', /50 MB/)
   await scene.notUploaded(odd, { status: 'FAILED', code: 'storage_type_refused', attempts: 1 })
   for (const each of others) await scene.uploaded(each)
   assert.deepEqual(await scene.circuitEvents(), [])

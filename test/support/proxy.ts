@@ -15,9 +15,10 @@ export interface Proxy {
   holdAnswer(path: string): Held
   /** Settles when that many bytes of the next request whose path begins so have passed. */
   passed(path: string, bytes: number): Promise<void>
-  /** Resets every connection that asks for such a path, until `accept`; settles with the first that was. */
+  /** Ends every connection that asks for such a path, until `passAll`; settles with the first that was. */
   refuse(path: string): Promise<void>
-  accept(): void
+  /** Nothing is refused, and nothing held that has not come yet. */
+  passAll(): void
   stop(): Promise<void>
 }
 
@@ -135,7 +136,11 @@ export async function startProxy(target: string): Promise<Proxy> {
     holdAnswer: path => hold('answer', path),
     passed: (path, bytes) => new Promise(tell => watches.push({ path, bytes, tell })),
     refuse: path => new Promise(tell => refused.set(path, tell)),
-    accept: () => refused.clear(),
+    passAll: () => {
+      refused.clear()
+      holds.length = 0
+      watches.length = 0
+    },
     stop: async () => {
       const closed = new Promise(resolve => server.close(resolve))
       for (const socket of sockets) socket.destroy()

@@ -15,6 +15,8 @@ import { type StorageProxy, startStorageProxy } from './storage-proxy.ts'
 /** A row of `attachments`, as pg reads it. */
 export type Row = AttachmentRow & { readonly bucket: string; readonly expires_at: Date }
 
+export type UploadedRow = Row & { readonly object_key: string }
+
 /** A message and the very bytes of the file that it names. */
 export interface Sent {
   readonly message: OutgoingMessage
@@ -52,7 +54,7 @@ export interface Scene {
   /** A PENDING row comes due now. */
   makeDue(...sent: readonly Sent[]): Promise<void>
   /** The row is UPLOADED after so many attempts, and its object is byte for byte what was sent. Answers the row. */
-  uploaded(sent: Sent, attempts?: number): Promise<Row>
+  uploaded(sent: Sent, attempts?: number): Promise<UploadedRow>
   /** The row is in that state, names no object, and Storage holds none of it. Answers the row. */
   notUploaded(
     sent: Sent,
@@ -79,7 +81,8 @@ export function openScene(project: TestProject): Scene {
     await project.control('DELETE', 'faults')
     await Promise.all(daemons.splice(0).map(each => each.stop()))
     await Promise.all(proxies.splice(0).map(each => each.stop()))
-    // What a failed test has left behind must not keep the next one's daemon busy.
+    // What a failed test has left behind must not keep the next one's daemon busy, nor from working.
+    await database.query(`select public.set_pipeline_paused(false, 'test', null)`)
     await database.query(
       'truncate public.attachments, public.processed_messages, public.system_events cascade',
     )
@@ -158,16 +161,18 @@ export function openScene(project: TestProject): Scene {
       const settled = await row(sent)
       assert.equal(settled.upload_status, 'UPLOADED', `${settled.error_code}: ${settled.error_message}`)
       assert.equal(settled.upload_attempts, attempts)
+      const { object_key: key } = settled
+      assert.ok(key !== null)
       assert.equal(settled.leased_by, null)
       assert.equal(settled.leased_until, null)
       assert.equal(settled.error_code, null)
       assert.equal(Number(settled.size_bytes), sent.bytes.length)
       assert.equal(settled.sha256, sha256(sent.bytes))
-      const answer = await fetch(`${storage}/${settled.bucket}/${settled.object_key}`, { headers })
+      const answer = await fetch(`${storage}/${settled.bucket}/${key}`, { headers })
       assert.equal(answer.status, 200)
       const object = Buffer.from(await answer.arrayBuffer())
       assert.ok(object.equals(sent.bytes), `the object is not what was sent: ${object.length} bytes`)
-      return settled
+      return { ...settled, object_key: key }
     },
     notUploaded: async (sent, { status, code, attempts }) => {
       const found = await row(sent)

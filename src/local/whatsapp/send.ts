@@ -6,7 +6,7 @@ import {
 import { signBody } from '../../../supabase/functions/whatsapp-webhook/sign.ts'
 import type { Sample } from '../samples/index.ts'
 
-export type { OutgoingMessage }
+export { newMessageId, type OutgoingMessage }
 
 export interface Delivery {
   /** The webhook's address. */

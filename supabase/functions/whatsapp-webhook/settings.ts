@@ -50,8 +50,8 @@ export function readSettings(env: (name: string) => string | undefined): ReadSet
   }
 
   const attempts = text('MAX_ATTEMPTS') || '5'
-  const maxAttempts = /^\d{1,4}$/.test(attempts) ? Number(attempts) : 0
-  if (maxAttempts < 1 || maxAttempts > 1000) faults.push('MAX_ATTEMPTS must be a whole number from 1 to 1000')
+  const maxAttempts = /^\d{1,3}$/.test(attempts) ? Number(attempts) : 0
+  if (maxAttempts < 1 || maxAttempts > 100) faults.push('MAX_ATTEMPTS must be a whole number from 1 to 100')
 
   const mayServe = faults.length === 0
   const verifyToken = text('WHATSAPP_VERIFY_TOKEN') || null

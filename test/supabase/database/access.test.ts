@@ -99,6 +99,24 @@ test('every function is invoked with its caller’s rights and an empty search p
   }
 })
 
+// Hosted projects load pg-safeupdate for the Data API's sessions: SQLSTATE 21000, also inside of functions.
+test('every update and delete of a function has a WHERE clause', async t => {
+  const db = await freshDatabase(t)
+  const bodies = await db.rows<{ name: string; body: string }>(
+    `select oid::regprocedure::text as name, prosrc as body from pg_proc
+     where pronamespace::regnamespace::text = any($1)`,
+    [SCHEMAS],
+  )
+  const found = bodies.flatMap(({ name, body }) =>
+    Array.from(
+      body.matchAll(/\b(?:update (?:public|mediaferry)\.|delete from )(?:(?!\breturning\b)[^;])*/g),
+      ([statement]) => ({ name, statement }),
+    ),
+  )
+  assert.ok(found.length >= 15)
+  for (const { name, statement } of found) assert.match(statement, /\bwhere\b/, `${name}: ${statement}`)
+})
+
 test('service_role appends events and never rewrites them', async t => {
   const db = await freshDatabase(t)
   const client = await db.connect('service_role')

@@ -52,7 +52,7 @@ test('nothing is served without a secret, a key, an address or with a wrong numb
   }
   assert.equal(read({ SUPABASE_SERVICE_ROLE_KEY: '' }).settings, null)
   assert.equal(read({ SUPABASE_URL: 'x' }).settings, null)
-  for (const attempts of ['0', '-1', '1.5', 'many', '1001', '10000']) {
+  for (const attempts of ['0', '-1', '1.5', 'many', '101', '1000']) {
     assert.equal(read({ MAX_ATTEMPTS: attempts }).settings, null, attempts)
   }
 })
