@@ -18,7 +18,7 @@
  * Every SYSTEM_OK emits `catchUp` (what was committed before it is lost to us) and `prove` (send a canary now); so
  * does, without the canary, the end of a deafness. Going deaf emits `sweepNow`. There is no final state: it is stopped from outside.
  */
-import { assign, emit, type SnapshotFrom, setup } from 'xstate'
+import { assign, emit, setup } from 'xstate'
 import { required } from './required.ts'
 
 export type SubscriptionEvent =
@@ -244,8 +244,6 @@ export const subscriptionMachine = words.createMachine({
     },
   },
 })
-
-export type SubscriptionSnapshot = SnapshotFrom<typeof subscriptionMachine>
 
 function messageOf(error: unknown): string {
   return `The Realtime client could not be made anew: ${error instanceof Error ? error.message : String(error)}`

@@ -8,14 +8,18 @@ export type MediaKind = 'image' | 'video' | 'audio' | 'document' | 'sticker'
 
 export type UploadStatus = 'PENDING' | 'UPLOADING' | 'UPLOADED' | 'FAILED'
 
+/** Which claim: the row, and the fencing token that it was claimed with. */
+export interface ClaimKey {
+  readonly id: number
+  /** Grows by one with every claim of this row and never goes back: the fencing token. */
+  readonly claimToken: number
+}
+
 /** What can be down as a whole. Each has a circuit and a neutral probe that never uses an attachment. */
 export type Dependency = 'whatsapp' | 'storage' | 'database'
 
 /** One claimed attachment: the columns a transfer needs, and the fencing token that guards them. */
-export interface Claim {
-  readonly id: number
-  /** Grows by one with every claim of this row and never goes back: the fencing token. */
-  readonly claimToken: number
+export interface Claim extends ClaimKey {
   readonly leadId: number | null
   readonly messageId: string
   readonly mediaId: string
@@ -118,6 +122,17 @@ export type Settlement =
       readonly message: string
       readonly retryInMs: number
     }
+
+/** A claim together with how it ended. */
+export interface SettlementOfClaim extends ClaimKey {
+  readonly settlement: Settlement
+}
+
+/** An upload that is done and whose settlement the database has not answered yet. */
+export interface OutboxEntry extends ClaimKey {
+  readonly bucket: string
+  readonly settlement: Extract<Settlement, { outcome: 'uploaded' }>
+}
 
 /** `applied`: it counts now. `already`: it counted before (the answer was lost). `lost`: the claim is no longer ours. */
 export type SettleAnswer = 'applied' | 'already' | 'lost'

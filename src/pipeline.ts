@@ -8,6 +8,7 @@ import { type Circuits, startCircuits } from './dispatch/circuits.ts'
 import { createDispatcher, type Dispatcher } from './dispatch/dispatcher.ts'
 import { dueTimer } from './dispatch/due-timer.ts'
 import { judge } from './dispatch/judge.ts'
+import { laneLimit } from './dispatch/lane-limit.ts'
 import { keepLeases } from './dispatch/leases.ts'
 import { giveBackOrphans } from './dispatch/orphans.ts'
 import { createSettler } from './dispatch/settler.ts'
@@ -15,7 +16,13 @@ import { describeError } from './errors.ts'
 import type { Log } from './log.ts'
 import { type Settings, supabaseOf } from './settings.ts'
 import type { StateFile } from './state/state-file.ts'
-import { createTransfer, TransferError, failureOf as transferFailureOf } from './transfer/index.ts'
+import {
+  createTransfer,
+  reasonFor,
+  TransferError,
+  failureOf as transferFailureOf,
+  type Usage,
+} from './transfer/index.ts'
 import { VERSION } from './version.ts'
 
 /** Everything between a row that is due and a row that is settled, for the daemon and for a single sweep. */
@@ -60,12 +67,14 @@ export function openPipeline(options: PipelineOptions): Pipeline {
     maxFileSize: settings.MAX_FILE_SIZE,
     concurrency: settings.CONCURRENCY,
     version: VERSION,
+    onUsage,
   })
   /** WhatsApp's probe reads the phone number id of a row, and never the row's media. */
   let phoneNumberId: string | null = null
   let left = options.limit ?? Number.POSITIVE_INFINITY
   let paused = false
   let clearing = false
+  let lanes = settings.CONCURRENCY
 
   const failureOf = (error: unknown): Failure =>
     error instanceof DatabaseError ? error.failure : transferFailureOf(error)
@@ -142,6 +151,14 @@ export function openPipeline(options: PipelineOptions): Pipeline {
       }
       throw error
     }
+  }
+
+  function onUsage({ callCountPercent }: Usage): void {
+    const wanted = laneLimit(settings.CONCURRENCY, callCountPercent)
+    if (wanted === lanes) return
+    lanes = wanted
+    log.warn({ lanes, percent: callCountPercent }, "WhatsApp's allowance decides how many files go at once")
+    dispatcher.limitLanes(wanted)
   }
 
   function notePaused(now: boolean): void {
@@ -241,5 +258,7 @@ function logFinished(log: Log, { claim, output, waitMs, laneMs }: FinishedRun): 
     return
   }
   const { outcome, code, message } = settlement
-  log.warn({ ...about, attempt, outcome, answer, code, reason: describeError(message) }, 'settled')
+  const reason = outcome === 'failed' ? reasonFor(code) : undefined
+  const advice = reason === undefined ? {} : { advice: reason.advice }
+  log.warn({ ...about, attempt, outcome, answer, code, reason: describeError(message), ...advice }, 'settled')
 }

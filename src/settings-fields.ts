@@ -17,9 +17,9 @@ const LONGEST: StringValue = '7d'
 /** Supabase's limit for one standard upload is 5 GB (Supabase documentation, "Storage: File limits"). */
 const LARGEST = '5GB'
 
-const LOOPBACK = new Set(['127.0.0.1', '::1', '[::1]', 'localhost'])
-
-export const isLoopback = (host: string): boolean => LOOPBACK.has(host.toLowerCase())
+/** Of a `URL`, whose hostname has `127.1`, `0x7f000001` and `2130706433` as four plain numbers, or as it was typed. */
+export const isLoopback = (host: string): boolean =>
+  /^(?:localhost|\[::1\]|::1|127\.\d{1,3}\.\d{1,3}\.\d{1,3})$/i.test(host)
 
 /** Milliseconds, written like `30s`, `5m` or `1h`. */
 export const duration = (fallback: StringValue, least: StringValue) =>

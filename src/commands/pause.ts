@@ -1,4 +1,4 @@
-import { userInfo } from 'node:os'
+import { hostname, userInfo } from 'node:os'
 import { openDatabase } from '../database/database.ts'
 import { environment, readSettings, supabaseOf } from '../settings.ts'
 
@@ -6,11 +6,20 @@ import { environment, readSettings, supabaseOf } from '../settings.ts'
 export async function setPaused(paused: boolean, reason: string | null): Promise<void> {
   const database = openDatabase(supabaseOf(readSettings(environment(), ['supabase'])))
   try {
-    await database.setPaused(paused, userInfo().username, reason)
+    await database.setPaused(paused, whoAsks(), reason)
     process.stdout.write(
       paused ? 'Paused: nothing new is claimed until `mediaferry resume`\n' : 'Claiming goes on\n',
     )
   } finally {
     await database.close()
+  }
+}
+
+/** A container's user need not have a name. */
+function whoAsks(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return hostname()
   }
 }

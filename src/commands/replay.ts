@@ -83,6 +83,8 @@ async function leave(settings: Settings, { kind, from, file }: ReplayOptions): P
       id: media.id,
       mimeType: media.mimeType,
       sha256: Buffer.from(media.sha256, 'hex').toString('base64'),
+      ...(kind === 'audio' ? { voice: true } : {}),
+      ...(kind === 'sticker' ? { animated: file === undefined } : {}),
       ...(kind === 'document' ? { fileName: file === undefined ? 'sample.pdf' : basename(file) } : {}),
     },
   }

@@ -44,9 +44,12 @@ async function retryThese(database: Database, ids: readonly number[]): Promise<S
 
 async function retryAll(database: Database, code: string | null): Promise<Set<number>> {
   const retried = new Set<number>()
-  for (;;) {
+  // Those that fail again meanwhile are not taken a second time: no more pages than there were FAILED rows for.
+  const { counts } = await database.summary()
+  for (let left = counts.FAILED; left > 0; left -= PAGE) {
     const page = await database.retry(null, code, PAGE)
     for (const id of page) retried.add(id)
-    if (page.length < PAGE) return retried
+    if (page.length < PAGE) break
   }
+  return retried
 }

@@ -1,4 +1,5 @@
 import { openDatabase } from '../database/database.ts'
+import { tidyText } from '../errors.ts'
 import { environment, readSettings, supabaseOf } from '../settings.ts'
 
 const STATES = ['PENDING', 'UPLOADING', 'UPLOADED', 'FAILED'] as const
@@ -23,7 +24,12 @@ function asText(summary: Summary): string {
   if (summary.expiring_24h > 0) lines.push(`${summary.expiring_24h} will be deleted by Meta within 24 hours`)
   if (summary.rejected > 0)
     lines.push(`${summary.rejected} webhook payloads were not understood and are kept`)
-  if (summary.paused !== null) lines.push('The pipeline is paused: `mediaferry resume` goes on')
+  if (summary.paused !== null) {
+    const { changed_by: by, reason, changed_at: since } = summary.paused
+    lines.push(
+      `Paused since ${since} by ${by ?? 'somebody'}${reason === null ? '' : ` (${tidyText(reason)})`}: \`mediaferry resume\` goes on`,
+    )
+  }
   lines.push(summary.daemons.length === 0 ? 'No daemon is running' : 'Daemons:')
   for (const daemon of summary.daemons)
     lines.push(`  ${daemon.worker}  ${daemon.state}  last seen ${daemon.last_seen}`)

@@ -68,6 +68,7 @@ async function sweepOnce(
     },
     // Cron comes again; a sweep does not wait for an outage to end.
     onCircuit: change => {
+      hindrance = null
       if (change.type === 'opened')
         hindrance = `${change.dependency} is down: ${change.message} ${change.advice}`
       if (held === 0) done()

@@ -1,7 +1,7 @@
 import { createClient } from '@supabase/supabase-js'
 import { Agent, fetch } from 'undici'
 import type { z } from 'zod'
-import type { Claim, Note, SettleAnswer, Settlement } from '../attachment.ts'
+import type { Claim, ClaimKey, Note, SettleAnswer, SettlementOfClaim } from '../attachment.ts'
 import {
   type AfterAnswer,
   afterAnswer,
@@ -23,17 +23,6 @@ import type { Database as Types } from './types.gen.ts'
 
 type Functions = Types['public']['Functions']
 type FunctionName = keyof Functions
-
-/** Which claim a call is about: the row and the fencing token it was claimed with. */
-export interface ClaimKey {
-  readonly id: number
-  readonly claimToken: number
-}
-
-/** A claim together with how it ended. */
-export interface SettlementOfClaim extends ClaimKey {
-  readonly settlement: Settlement
-}
 
 export interface SystemEvent {
   readonly attachmentId: number | null

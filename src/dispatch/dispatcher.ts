@@ -35,6 +35,8 @@ export interface Dispatcher {
   /** Something may be due: a wake-up, a sweep, a circuit that closed. Cheap, and never two claims at once. */
   look(): void
   counts(): DispatcherCounts
+  /** How many lanes may be busy from now on; what is in one already stays. */
+  limitLanes(lanes: number): void
   /** Whether that claim is worked on or being settled here. */
   isLive(claim: { readonly id: number; readonly claimToken: number }): boolean
   /** Gives back the claims that no lane has begun with: a dependency is down, or an operator paused. */
@@ -173,6 +175,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     isLive: ({ id, claimToken }) =>
       [...live].some(({ claim }) => claim.id === id && claim.claimToken === claimToken),
     counts: () => ({ claimed, inLanes: lanes.pending, live: live.size, paused }),
+    limitLanes: wanted => {
+      lanes.concurrency = wanted
+    },
     giveBackWaiting: (reason, retryInMs) => {
       for (const run of live) run.interruptIfWaiting(reason, retryInMs)
     },

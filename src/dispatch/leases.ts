@@ -1,9 +1,5 @@
+import type { ClaimKey } from '../attachment.ts'
 import type { Log } from '../log.ts'
-
-interface ClaimKey {
-  readonly id: number
-  readonly claimToken: number
-}
 
 /** Who works with a claim. */
 export interface Holder {

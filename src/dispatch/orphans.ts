@@ -1,10 +1,4 @@
-import type { Settlement } from '../attachment.ts'
-import type { SettlementOfClaim } from './settler.ts'
-
-interface ClaimKey {
-  readonly id: number
-  readonly claimToken: number
-}
+import type { ClaimKey, Settlement, SettlementOfClaim } from '../attachment.ts'
 
 export interface OrphansOptions {
   /** The claims that the database thinks this worker has. */

@@ -1,22 +1,14 @@
 import DataLoader from 'dataloader'
-import type { Claim, Failure, SettleAnswer, Settlement } from '../attachment.ts'
+import type {
+  Claim,
+  Failure,
+  OutboxEntry,
+  SettleAnswer,
+  Settlement,
+  SettlementOfClaim,
+} from '../attachment.ts'
 import type { Log } from '../log.ts'
 import type { Circuits } from './circuits.ts'
-
-export interface SettlementOfClaim {
-  readonly id: number
-  readonly claimToken: number
-  readonly settlement: Settlement
-}
-
-type Uploaded = Extract<Settlement, { outcome: 'uploaded' }>
-
-export interface OutboxEntry {
-  readonly id: number
-  readonly claimToken: number
-  readonly bucket: string
-  readonly settlement: Uploaded
-}
 
 /** What was uploaded is written down here before the database is told, and struck out when it has answered. */
 export interface Outbox {

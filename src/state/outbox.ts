@@ -1,16 +1,8 @@
 import type { Database } from 'better-sqlite3'
 import { z } from 'zod'
-import type { Settlement } from '../attachment.ts'
+import type { OutboxEntry } from '../attachment.ts'
 import type { StateWarning } from './lock.ts'
 import type { Write } from './state-file.ts'
-
-/** An upload that is done and whose settlement the database has not answered yet. */
-export interface OutboxEntry {
-  readonly id: number
-  readonly claimToken: number
-  readonly bucket: string
-  readonly settlement: Extract<Settlement, { outcome: 'uploaded' }>
-}
 
 /**
  * Uploads that are done but not settled: put before the settle, removed once it is answered, listed at start.

@@ -1,4 +1,5 @@
 import { UserError } from '../errors.ts'
+import { isLoopback } from '../settings-fields.ts'
 
 /** Where the access token may be sent: decisions only, no I/O. */
 export interface TokenHosts {
@@ -71,8 +72,3 @@ function matches(rule: Rule, url: URL, local: boolean): boolean {
 }
 
 const defaultPort = (url: URL): string => (url.protocol === 'https:' ? '443' : '80')
-
-/** URL has already turned `127.1`, `0x7f000001` and `2130706433` into four plain numbers. */
-export function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(hostname)
-}

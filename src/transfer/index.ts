@@ -1,9 +1,9 @@
 import { Agent } from 'undici'
 import type { Claim, ResolvedMedia, StoredObject } from '../attachment.ts'
 import { UserError } from '../errors.ts'
+import { isLoopback } from '../settings-fields.ts'
 import { DEFAULT_TIMEOUTS, type TransferConfig } from './config.ts'
 import { copyMedia } from './copy.ts'
-import { isLoopback } from './hosts.ts'
 import { lowerKeys } from './object-key.ts'
 import { probeStorage } from './probe.ts'
 import { findStored } from './recover.ts'
@@ -11,10 +11,9 @@ import { createStorage, type Storage } from './storage.ts'
 import { TransferError } from './transfer-error.ts'
 import { createWhatsApp } from './whatsapp.ts'
 
-export type { TransferConfig, TransferTimeouts, Usage } from './config.ts'
+export type { TransferConfig, Usage } from './config.ts'
 export { failureOf } from './failure.ts'
 export { REASONS, type Reason, reasonFor } from './reasons.ts'
-export type { HashedObject, ListedObject, Storage } from './storage.ts'
 export { TransferError } from './transfer-error.ts'
 
 /** One attachment's bytes. What throws, throws TransferError; `failureOf` reads that and anything else. */

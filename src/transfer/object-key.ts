@@ -7,7 +7,7 @@ export type KeyParts = Pick<Claim, 'id' | 'claimToken' | 'objectPrefix' | 'decla
 
 const SEGMENT = /^[A-Za-z0-9_.-]{1,200}$/
 const KEY_LIMIT = 1024
-/** More lower keys than these are not looked at; `verify --orphans` finds the rest. */
+/** More lower keys than these are not looked at. */
 const LOWER_KEYS_AT_MOST = 200
 
 /**

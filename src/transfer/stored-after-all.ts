@@ -30,7 +30,7 @@ export async function storedAfterAll(
     if (found === null || found === 'unknown') throw error ?? taken(key)
     if (found.sha256 === sha256) return found
   }
-  // What stays behind when this fails is found by `verify --orphans`; the next claim has another key.
+  // What stays behind when this fails is in nobody's way: the next claim has another key.
   await storage.removeObjects(bucket, [key], signal).catch(() => undefined)
   throw error ?? taken(key)
 }

@@ -101,15 +101,27 @@ export function createWhatsApp(config: TransferConfig, timeouts: TransferTimeout
 
   /** The media host that gave a download no answer at all, until it gives one to the probe. */
   let silentHost: URL | null = null
+  /** The media host that was the last to answer a download. */
+  let answeringHost: URL | null = null
+
+  /** One dead host among several is no outage: then it is the trouble of the files on it. */
+  async function knockAtMediaHosts(signal: AbortSignal): Promise<void> {
+    const silent = silentHost
+    if (silent === null) return
+    try {
+      await knock(silent, signal)
+      silentHost = null
+    } catch (error) {
+      if (answeringHost === null || answeringHost.host === silent.host) throw error
+      await knock(answeringHost, signal)
+    }
+  }
 
   /** Any answer will do, a refusal too: it is asked for no file, and without the token. */
-  async function knockAtSilentHost(signal: AbortSignal): Promise<void> {
-    const host = silentHost
-    if (host === null) return
+  async function knock(host: URL, signal: AbortSignal): Promise<void> {
     const late = () => tooSlow('whatsapp', timeouts.callMs)
     const answer = await withDeadline(signal, timeouts.callMs, late, inTime => get(host, '/', plain, inTime))
     letGo(answer.body)
-    silentHost = null
   }
 
   return {
@@ -136,9 +148,10 @@ export function createWhatsApp(config: TransferConfig, timeouts: TransferTimeout
         // Once another host has been in between, the token stays away for good.
         if (base !== undefined && url.host !== base.host) headers = plain
         const answer = await get(url, `${url.pathname}${url.search}`, headers, signal, true).catch(error => {
-          silentHost = url
+          if (!signal.aborted) silentHost = url
           throw error
         })
+        answeringHost = url
         if (answer.statusCode === 200) return opened(answer)
         const location = answer.headers.location
         if (!REDIRECTS.has(answer.statusCode) || typeof location !== 'string') {
@@ -157,7 +170,7 @@ export function createWhatsApp(config: TransferConfig, timeouts: TransferTimeout
         const { id } = await askGraph(phoneNumberId ?? 'me', '?fields=id', signal)
         if (phoneNumberId !== null && id !== phoneNumberId)
           throw badAnswer('a phone number id with another id', String(id))
-        await knockAtSilentHost(signal)
+        await knockAtMediaHosts(signal)
       } catch (error) {
         if (error instanceof TransferError && error.failure.code !== 'stopped') throw probeFailure(error)
         throw error

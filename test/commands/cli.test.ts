@@ -171,8 +171,8 @@ test('retry gives a FAILED row its attempts back, pause and resume hold and free
   const again = await run(['retry', id], good).ended
   assert.equal(again.code, 1)
   assert.match(again.err, new RegExp(`left alone: ${id}`))
-  assert.match((await run(['status'], good).ended).out, /paused/)
-  assert.match((await run(['sweep'], good).ended).out, /paused/)
+  assert.match((await run(['status'], good).ended).out, /^Paused since .* \(test\)/m)
+  assert.match((await run(['sweep'], good).ended).out, /pipeline is paused/)
   assert.equal((await run(['resume'], good).ended).code, 0)
   assert.match((await run(['sweep'], good).ended).out, /^1 uploaded$/m)
 })

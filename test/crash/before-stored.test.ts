@@ -29,7 +29,7 @@ test(
     const place = home()
     const message = await project.message('image')
     await project.deliver(message)
-    const claim = proxy.holdAnswer('/rest/v1/rpc/claim_attachments')
+    const claim = proxy.holdAnswer('POST /rest/v1/rpc/claim_attachments')
     const first = await place.start({ SUPABASE_URL: proxy.url })
     await claim.arrived
     const claimed = await rowOf(project, message.id)
@@ -56,7 +56,7 @@ test('killed with the address resolved and the download asked for, it resolves a
     mediaId: message.media.id,
     times: 1,
   })
-  const download = proxy.holdRequest('/nothing-comes')
+  const download = proxy.holdRequest('GET /nothing-comes')
   await project.deliver(message)
   const first = await place.start()
   await download.arrived
@@ -89,7 +89,7 @@ test(
     await project.deliver(...neighbours)
     const first = await place.start({ SUPABASE_URL: proxy.url })
     await first.settled(neighbours.length)
-    const halfway = proxy.passed('/storage/v1/object/attachments/', size / 4)
+    const halfway = proxy.passed('POST /storage/v1/object/attachments/', size / 4)
     await project.deliver(message)
     await halfway
     await first.kill()

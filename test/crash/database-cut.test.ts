@@ -6,7 +6,7 @@ import { startProxy } from '../support/proxy.ts'
 import { assertCarried, eventsOf, fetchesOf, objectsOf, rowOf } from '../support/rows.ts'
 
 const LIMIT = { timeout: 60_000 }
-const SETTLE = '/rest/v1/rpc/settle_attachments'
+const SETTLE = 'POST /rest/v1/rpc/settle_attachments'
 /** The shortest lease: it must run out on the daemon's own clock here, which no row can move. */
 const LEASE = '3s'
 
@@ -32,12 +32,14 @@ test(
       mediaId: streaming.media.id,
       times: 1,
     })
-    const halfway = proxy.passed('/storage/v1/object/attachments/', 0)
-    const settle = proxy.holdRequest(SETTLE)
-    await project.deliver(streaming, ...stored)
+    const halfway = proxy.passed('POST /storage/v1/object/attachments/', size / 4)
+    await project.deliver(streaming)
     const daemon = await startTestDaemon(project, { SUPABASE_URL: proxy.url, LEASE })
     t.after(() => daemon.stop())
-    await Promise.all([halfway, settle.arrived])
+    await halfway
+    const settle = proxy.holdRequest(SETTLE)
+    await project.deliver(...stored)
+    await settle.arrived
 
     const refused = proxy.refuse('/rest/')
     settle.drop()
@@ -62,5 +64,13 @@ test(
       assert.deepEqual(await fetchesOf(project, message.media.id), { resolved: 1, downloaded: 1 })
     }
     await assertCarried(project, streaming)
+    const { rows: told } = await project.database.query(
+      `select event, detail ->> 'dependency' as dependency from public.system_events
+       where event like 'circuit%' order by id`,
+    )
+    assert.deepEqual(told, [
+      { event: 'circuit_opened', dependency: 'database' },
+      { event: 'circuit_closed', dependency: 'database' },
+    ])
   },
 )

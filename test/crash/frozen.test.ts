@@ -7,9 +7,9 @@ import { arrange, assertCarried, fetchesOf, objectsOf } from '../support/rows.ts
 import { type DaemonHome, daemonHome } from './daemon-process.ts'
 
 const LIMIT = { timeout: 60_000 }
-const SETTLE = '/rest/v1/rpc/settle_attachments'
-const UPLOAD = '/storage/v1/object/attachments/'
-const REMOVAL = '/storage/v1/object/attachments'
+const SETTLE = 'POST /rest/v1/rpc/settle_attachments'
+const UPLOAD = 'POST /storage/v1/object/attachments/'
+const REMOVAL = 'DELETE /storage/v1/object/attachments'
 const TAKEN_OVER = { attempts: 1, lostLeases: 1 }
 const OVER = `leased_until = now() - interval '1 second'`
 
@@ -101,4 +101,45 @@ test('frozen with two uploads under way, it writes no object of the winner', LIM
     assert.deepEqual(row, won[at])
     assert.deepEqual(await objectsOf(project, row), [row.object_key])
   }
+})
+
+test(
+  'frozen, and its settle arrives while another daemon works on the row: the token refuses it',
+  LIMIT,
+  async () => {
+    const message = await project.message('image')
+    await project.deliver(message)
+    const [late, winning] = [proxy.holdRequest(SETTLE), proxy.holdRequest(SETTLE)]
+    const frozen = await home().start(behindProxy)
+    await late.arrived
+    frozen.send('SIGSTOP')
+    await arrange(project, message.id, OVER)
+    const other = await startTestDaemon(project, behindProxy)
+    others.push(other)
+    await winning.arrived
+    frozen.send('SIGCONT')
+    late.release()
+    await frozen.until(released)
+    winning.release()
+    await other.settled(1)
+    const row = await assertCarried(project, message, TAKEN_OVER)
+    assert.deepEqual([row.claim_token, await objectsOf(project, row)], ['2', [row.object_key]])
+  },
+)
+
+test('a daemon that has lost a row to itself cannot settle it with the token of before', LIMIT, async () => {
+  const message = await project.message('image')
+  await project.deliver(message)
+  const [late, winning] = [proxy.holdRequest(SETTLE), proxy.holdRequest(SETTLE)]
+  const daemon = await startTestDaemon(project, { ...behindProxy, SWEEP_INTERVAL: '1s' })
+  others.push(daemon)
+  await late.arrived
+  await arrange(project, message.id, OVER)
+  await winning.arrived
+  late.release()
+  await daemon.until(released)
+  winning.release()
+  await daemon.until(entry => entry.msg === 'settled' && entry.answer === 'applied')
+  const row = await assertCarried(project, message, TAKEN_OVER)
+  assert.deepEqual([row.claim_token, await objectsOf(project, row)], ['2', [row.object_key]])
 })

@@ -7,8 +7,8 @@ import { arrange, assertCarried, eventsOf, fetchesOf, objectsOf, rowOf } from '.
 import { type DaemonHome, daemonHome } from './daemon-process.ts'
 
 const LIMIT = { timeout: 60_000 }
-const SETTLE = '/rest/v1/rpc/settle_attachments'
-const UPLOAD = '/storage/v1/object/attachments/'
+const SETTLE = 'POST /rest/v1/rpc/settle_attachments'
+const UPLOAD = 'POST /storage/v1/object/attachments/'
 const ONCE = { resolved: 1, downloaded: 1 }
 
 const project = await takeProject()
@@ -117,11 +117,8 @@ test(
     const before = await assertCarried(project, message, { attempts: 1, lostLeases: 1 })
     assert.equal(before.claim_token, '2')
 
-    const removal = proxy.holdAnswer('/storage/v1/object/attachments')
     const second = await place.start(behindProxy)
     await second.until(entry => entry.msg === 'settled what was uploaded before' && entry.answer === 'lost')
-    await removal.arrived
-    removal.release()
     const row = await assertCarried(project, message, { attempts: 1, lostLeases: 1 })
     assert.deepEqual(row, before)
     assert.deepEqual(await objectsOf(project, row), [row.object_key])
@@ -138,6 +135,11 @@ test('a daemon that is killed while it settles a batch loses none of it', LIMIT,
   await settle.arrived
   await first.kill()
   settle.drop()
+  const stored = new Set<string>()
+  for (const { id } of messages) {
+    if ((await objectsOf(project, await rowOf(project, id))).length > 0) stored.add(id)
+  }
+  assert.ok(stored.size > 0)
   const second = await place.start(behindProxy)
   const done = (entry: Readonly<Record<string, unknown>>) =>
     entry.msg === 'settled' || entry.msg === 'settled what was uploaded before'
@@ -145,7 +147,8 @@ test('a daemon that is killed while it settles a batch loses none of it', LIMIT,
   for (const message of messages) {
     const { lost_leases: lost } = await rowOf(project, message.id)
     const row = await assertCarried(project, message, { attempts: 1, lostLeases: Math.min(lost, 1) })
+    if (!stored.has(message.id)) continue
     assert.deepEqual(await objectsOf(project, row), [row.object_key])
-    assert.equal((await fetchesOf(project, message.media.id)).downloaded, 1)
+    assert.deepEqual(await fetchesOf(project, message.media.id), ONCE)
   }
 })

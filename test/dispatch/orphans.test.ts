@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { SettlementOfClaim } from '../../src/attachment.ts'
 import { giveBackOrphans } from '../../src/dispatch/orphans.ts'
-import type { SettlementOfClaim } from '../../src/dispatch/settler.ts'
 
 function world(held: readonly { id: number; claimToken: number }[], live: readonly number[]) {
   const pages: (readonly SettlementOfClaim[])[] = []

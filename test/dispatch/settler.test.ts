@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import type { Claim, Failure, SettleAnswer, Settlement } from '../../src/attachment.ts'
-import { createSettler, type OutboxEntry, type SettlementOfClaim } from '../../src/dispatch/settler.ts'
+import type {
+  Claim,
+  Failure,
+  OutboxEntry,
+  SettleAnswer,
+  Settlement,
+  SettlementOfClaim,
+} from '../../src/attachment.ts'
+import { createSettler } from '../../src/dispatch/settler.ts'
 import { claimOf, door, SILENT, settled, storedFor } from './support.ts'
 
 const failure = (code: string): Failure => ({

@@ -82,15 +82,15 @@ test(
     const sent = await scene.file()
     await scene.deliver(sent)
     await project.database.query(`select public.set_pipeline_paused(true, 'operator', 'holidays')`)
-    const daemon = await scene.daemon()
+    const daemon = await scene.daemon({ CANARY_INTERVAL: '1s' })
     await daemon.until(entry => entry.msg === 'the pipeline is paused')
     await project.database.query(
       `update public.attachments set sent_at = now() - interval '30 days', expires_at = now() - interval '23 days'
      where message_id = $1`,
       [sent.message.id],
     )
-    const sweeps = await beats()
-    await eventually(async () => assert.ok((await beats()) > sweeps))
+    const beaten = await beats()
+    await eventually(async () => assert.ok((await beats()) > beaten))
     await scene.notUploaded(sent, { status: 'PENDING', code: null, attempts: 0 })
     await project.database.query(`select public.set_pipeline_paused(false, 'operator', null)`)
     await daemon.settled(1)

@@ -5,7 +5,7 @@ import { takeProject } from '../support/project.ts'
 import { startProxy } from '../support/proxy.ts'
 import { assertCarried, eventsOf, objectsOf, rowOf } from '../support/rows.ts'
 
-const UPLOAD = '/storage/v1/object/attachments/'
+const UPLOAD = 'POST /storage/v1/object/attachments/'
 const project = await takeProject()
 const proxy = await startProxy(project.url)
 const running: TestDaemon[] = []
@@ -99,7 +99,7 @@ test('a person forgotten while a file is uploading leaves no object behind', asy
   await project.deliver(message)
   const { before, finish } = await uploading(message.id)
   await leads(`select public.forget_lead($1, 'stop')`, [before.lead_id])
-  const removal = proxy.holdAnswer('/storage/v1/object/attachments')
+  const removal = proxy.holdAnswer('DELETE /storage/v1/object/attachments')
   finish()
   await removal.arrived
   removal.release()

@@ -192,6 +192,6 @@ async function passUntilSettled(daemon: TestDaemon, count: number): Promise<void
   })
   while (!settled) {
     passForUndici(31_000)
-    await Promise.race([done, wait(300)])
+    await Promise.race([done, wait(600)])
   }
 }

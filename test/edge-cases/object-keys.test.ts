@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
 import { startTestDaemon, type TestDaemon } from '../support/daemon.ts'
 import { takeProject } from '../support/project.ts'
+import { startProxy } from '../support/proxy.ts'
 import { arrange, assertCarried, eventsOf, hashOf, objectsOf, rowOf } from '../support/rows.ts'
 
 const project = await takeProject()
@@ -133,7 +134,7 @@ test('collision: the key is taken by other bytes, which never become the file', 
   assert.deepEqual(await eventsOf(project, id), ['received', 'retry', 'uploaded'])
 })
 
-test("a neighbour's object whose key begins alike is neither taken nor removed", async () => {
+test("a neighbour's object whose key begins alike is neither taken nor removed", async t => {
   const message = await project.message('image')
   await project.deliver(message)
   const { id, object_prefix: prefix } = await rowOf(project, message.id)
@@ -142,9 +143,15 @@ test("a neighbour's object whose key begins alike is neither taken nor removed",
   await put(`${prefix}/${id}-1.jpg`, 'left by an earlier claim')
   const before = await hashOf(project, neighbour)
   await arrange(project, message.id, 'claim_token = 1')
-  const removal = proxy.holdAnswer('/storage/v1/object/attachments?'.slice(0, -1))
-  await carried(1, proxy.url)
+  const proxy = await startProxy(project.url)
+  t.after(() => proxy.stop())
+  const removal = proxy.holdAnswer('DELETE /storage/v1/object/attachments')
+  const carrier = await startTestDaemon(project, { SUPABASE_URL: proxy.url })
+  running.push(carrier)
+  await carrier.settled(1)
+  await removal.arrived
   const row = await assertCarried(project, message)
   assert.equal(row.object_key, `${prefix}/${id}-2.jpg`)
   assert.equal(await hashOf(project, neighbour), before)
+  await assert.rejects(hashOf(project, `${prefix}/${id}-1.jpg`), /Storage has no/)
 })

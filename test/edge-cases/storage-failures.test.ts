@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { startDaemon } from '../../src/daemon.ts'
+import { createLog } from '../../src/log.ts'
+import { readSettings } from '../../src/settings.ts'
+import { daemonEnvironment } from '../support/daemon.ts'
 import { takeProject } from '../support/project.ts'
 import { openScene, type Sent } from '../support/scene.ts'
 import type { StorageFault } from '../support/storage-proxy.ts'
@@ -80,6 +87,41 @@ test('a bucket that is not there yet: carried when somebody creates it', limit, 
   await createBucket(bucket)
   await daemon.until(entry => entry.outcome === 'uploaded')
   assert.equal((await scene.uploaded(sent)).bucket, bucket)
+})
+
+test(
+  'a wrong key from the start: the daemon says so, touches nothing, and can be stopped',
+  limit,
+  async t => {
+    const sent = await scene.file()
+    await scene.deliver(sent)
+    const before = await scene.row(sent)
+    const folder = mkdtempSync(join(tmpdir(), 'mediaferry-wrong-key-'))
+    t.after(() => rmSync(folder, { recursive: true, force: true }))
+    const environment = daemonEnvironment(scene.project, join(folder, 'state.sqlite'))
+    const wrong = { ...environment, SUPABASE_SECRET_KEY: `sb_secret_${'x'.repeat(31)}` }
+    const { promise: opened, resolve: tell } = Promise.withResolvers<Record<string, unknown>>()
+    const write = (line: string) => {
+      const entry = JSON.parse(line)
+      if (entry.msg === 'circuit opened') tell(entry)
+    }
+    const stop = new AbortController()
+    t.after(() => stop.abort())
+    const starting = startDaemon(readSettings(wrong, ['supabase']), createLog('info', { write }), stop.signal)
+    const { dependency, advice } = await opened
+    assert.equal(dependency, 'database')
+    assert.match(String(advice), /SUPABASE_SECRET_KEY/)
+    assert.deepEqual(await scene.row(sent), before)
+    stop.abort()
+    assert.equal(await starting, null)
+  },
+)
+
+test('not configured at all: every missing setting is named before anything starts', limit, () => {
+  assert.throws(
+    () => readSettings({}, ['supabase', 'token']),
+    /SUPABASE_URL is missing.*SUPABASE_SECRET_KEY is missing.*WHATSAPP_ACCESS_TOKEN is missing/s,
+  )
 })
 
 test('a row whose own bucket is gone stops nobody else, and ends FAILED with the reason', limit, async () => {
@@ -188,19 +230,6 @@ test('other bytes under the key of a claim never become its object', limit, asyn
   await scene.makeDue(sent)
   await daemon.settled(2)
   assert.match((await scene.uploaded(sent, 2)).object_key, /-2\.jpg$/)
-})
-
-test('Storage says yes to another key: not believed', limit, async () => {
-  const proxy = await scene.storageProxy()
-  const sent = await scene.file()
-  await scene.deliver(sent)
-  proxy.fail({ status: 200, body: { Key: 'attachments/elsewhere.jpg', Id: 'x' } }, { on: UPLOADS, times: 1 })
-  const daemon = await scene.daemon({ SUPABASE_URL: proxy.url })
-  await daemon.settled(1)
-  await scene.notUploaded(sent, { status: 'PENDING', code: 'storage_bad_answer', attempts: 1 })
-  await scene.makeDue(sent)
-  await daemon.settled(2)
-  await scene.uploaded(sent, 2)
 })
 
 async function uploadsOf(sent: Sent): Promise<RegExp> {

@@ -17,9 +17,6 @@ function world(start: Cursor | null = { cluster: 'c', xid: '1000', id: 0 }) {
       saved = to
       story.push(`save ${to.id}`)
     },
-    drop: () => {
-      saved = null
-    },
   }
   // What is answered is what was true at the call, however long the answer takes.
   const attachmentsAfter = async (xid: string, id: number, max: number): Promise<Page> => {

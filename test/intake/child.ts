@@ -20,7 +20,7 @@ const intake = startIntake({
     }),
   beat: async () => ++beat,
   attachmentsAfter: async () => ({ cluster: 'c', horizon: '1', next: '1', anchor: null, rows: [] }),
-  cursor: { load: () => null, save: () => undefined, drop: () => undefined },
+  cursor: { load: () => null, save: () => undefined },
   onWake: () => undefined,
   onSweep: () => undefined,
   onState: () => undefined,

@@ -59,9 +59,6 @@ function world() {
       save: cursor => {
         saved = cursor
       },
-      drop: () => {
-        saved = null
-      },
     },
     onWake: () => state.wakes++,
     onSweep: () => state.sweeps++,

@@ -9,8 +9,8 @@ import type { Clock } from '../../src/intake/clock.ts'
 import type { Cursor, Page } from '../../src/intake/cursor.ts'
 import { type IntakeState, startIntake } from '../../src/intake/intake.ts'
 import { createRealtimeLink, realtimeClient } from '../../src/intake/realtime.ts'
-import { listenRealtime } from '../../src/local/realtime/listener.ts'
 import { startRealtime } from '../../src/local/realtime/server.ts'
+import { listenRealtime } from '../local/realtime/on-a-port.ts'
 import { freshDatabase } from '../support/database.ts'
 
 const KEYS = { publishable: 'sb_publishable_test', secret: 'sb_secret_test' }
@@ -79,9 +79,6 @@ async function world(t: TestContext, options: { key?: string; systemMs?: number;
       load: () => saved,
       save: cursor => {
         saved = cursor
-      },
-      drop: () => {
-        saved = null
       },
     },
     onWake: tell,

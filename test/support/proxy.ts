@@ -9,12 +9,12 @@ import { buffer } from 'node:stream/consumers'
  */
 export interface Proxy {
   readonly url: string
-  /** The next request whose path begins so is passed on only when it is released. */
-  holdRequest(path: string): Held
-  /** The next request whose path begins so is carried out, and its answer goes back only when it is released. */
-  holdAnswer(path: string): Held
-  /** Settles when that many bytes of the next request whose path begins so have passed. */
-  passed(path: string, bytes: number): Promise<void>
+  /** The next request that begins so (`POST /rest/v1/`) is passed on only when it is released. */
+  holdRequest(beginning: string): Held
+  /** The next request that begins so is carried out, and its answer goes back only when it is released. */
+  holdAnswer(beginning: string): Held
+  /** Settles when that many bytes of the body of the next request that begins so have passed. */
+  passed(beginning: string, bytes: number): Promise<void>
   /** Ends every connection that asks for such a path, until `passAll`; settles with the first that was. */
   refuse(path: string): Promise<void>
   /** Nothing is refused, and nothing held that has not come yet. */
@@ -34,14 +34,14 @@ type Stage = 'request' | 'answer'
 
 interface Hold {
   readonly stage: Stage
-  readonly path: string
+  readonly beginning: string
   readonly arrived: () => void
   /** False when it was dropped. */
   readonly released: Promise<boolean>
 }
 
 interface Watch {
-  readonly path: string
+  readonly beginning: string
   readonly bytes: number
   readonly tell: () => void
 }
@@ -70,23 +70,23 @@ export async function startProxy(target: string): Promise<Proxy> {
     const path = incoming.url ?? ''
     const end = () => void incoming.socket.destroy()
     if (isRefused(path)) return end()
-    const hold = takeFirst(holds, path)
+    const { method = 'GET' } = incoming
+    const hold = takeFirst(holds, `${method} ${path}`)
     if (hold?.stage === 'request') {
       hold.arrived()
       if (!(await hold.released)) return end()
     }
     const { host } = origin
-    const { method } = incoming
     const outgoing = request(new URL(path, origin), {
       agent: false,
       headers: { ...incoming.headers, host },
-      ...(method === undefined ? {} : { method }),
+      method,
     })
     outgoing.on('error', end)
     response.once('close', () => {
       if (!response.writableFinished) outgoing.destroy()
     })
-    countBytes(incoming, takeFirst(watches, path))
+    countBytes(incoming, takeFirst(watches, `${method} ${path}`))
     incoming.pipe(outgoing)
     outgoing.once('response', answer => {
       const back = hold?.stage === 'answer' ? heldBack(answer, hold) : Promise.resolve(answer)
@@ -119,10 +119,10 @@ export async function startProxy(target: string): Promise<Proxy> {
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
 
-  function hold(stage: Stage, path: string): Held {
+  function hold(stage: Stage, beginning: string): Held {
     const arrived = Promise.withResolvers<void>()
     const released = Promise.withResolvers<boolean>()
-    holds.push({ stage, path, arrived: arrived.resolve, released: released.promise })
+    holds.push({ stage, beginning, arrived: arrived.resolve, released: released.promise })
     return {
       arrived: arrived.promise,
       release: () => released.resolve(true),
@@ -132,9 +132,9 @@ export async function startProxy(target: string): Promise<Proxy> {
 
   return {
     url: `http://127.0.0.1:${port}`,
-    holdRequest: path => hold('request', path),
-    holdAnswer: path => hold('answer', path),
-    passed: (path, bytes) => new Promise(tell => watches.push({ path, bytes, tell })),
+    holdRequest: beginning => hold('request', beginning),
+    holdAnswer: beginning => hold('answer', beginning),
+    passed: (beginning, bytes) => new Promise(tell => watches.push({ beginning, bytes, tell })),
     refuse: path => new Promise(tell => refused.set(path, tell)),
     passAll: () => {
       refused.clear()
@@ -149,8 +149,8 @@ export async function startProxy(target: string): Promise<Proxy> {
   }
 }
 
-function takeFirst<T extends { readonly path: string }>(list: T[], path: string): T | undefined {
-  const at = list.findIndex(each => path.startsWith(each.path))
+function takeFirst<T extends { readonly beginning: string }>(list: T[], line: string): T | undefined {
+  const at = list.findIndex(({ beginning }) => line.startsWith(beginning))
   return at < 0 ? undefined : list.splice(at, 1)[0]
 }
 

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -33,8 +34,15 @@ export interface StorageProxy {
   readonly url: string
   /** Answers how to lift it. The fault added first decides. */
   fail(fault: StorageFault, options?: FaultOptions): () => void
+  /**
+   * From now on nothing passes to anybody, as if the client were frozen. Answers, as soon as nothing is under way
+   * to the database any more, how to thaw it.
+   */
+  freeze(): Promise<() => void>
   /** Requests to Storage so far, such as `GET /bucket/attachments`. */
   readonly requests: readonly string[]
+  /** The most requests to Storage that were under way at once. */
+  peak(): number
   /** Resolves when that many requests to Storage match. */
   asked(what: RegExp, count?: number): Promise<void>
   stop(): Promise<void>
@@ -52,6 +60,10 @@ export async function startStorageProxy(target: string): Promise<StorageProxy> {
   const rules = new Set<Rule>()
   const requests: string[] = []
   const waiting = new Set<() => void>()
+  const passing = new Set<Promise<unknown>>()
+  let thawed: Promise<void> = Promise.resolve()
+  let underWay = 0
+  let peak = 0
   const lost = new WeakSet<IncomingMessage>()
   const proxy = createProxyServer({ target })
   proxy.on('error', (_error, incoming) => incoming?.socket.destroy())
@@ -72,9 +84,18 @@ export async function startStorageProxy(target: string): Promise<StorageProxy> {
 
   async function handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const path = incoming.url ?? '/'
-    if (!path.startsWith(PREFIX)) return proxy.web(incoming, outgoing)
+    if (!path.startsWith(PREFIX)) {
+      await thawed
+      const answered = once(outgoing, 'close')
+      passing.add(answered)
+      answered.finally(() => passing.delete(answered))
+      return proxy.web(incoming, outgoing)
+    }
     const what = `${incoming.method} ${path.slice(PREFIX.length)}`
     const fault = take(what)
+    underWay++
+    peak = Math.max(peak, underWay)
+    outgoing.once('close', () => underWay--)
     requests.push(what)
     for (const look of waiting) look()
     if (fault === undefined) return proxy.web(incoming, outgoing)
@@ -92,6 +113,7 @@ export async function startStorageProxy(target: string): Promise<StorageProxy> {
       outgoing.end(text ? fault.body : JSON.stringify(fault.body))
     } else {
       await fault
+      await thawed
       await proxy.web(incoming, outgoing)
     }
   }
@@ -110,7 +132,14 @@ export async function startStorageProxy(target: string): Promise<StorageProxy> {
   })
   return {
     url: `http://127.0.0.1:${portOf(server.address())}`,
+    freeze: async () => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      thawed = promise
+      await Promise.all(passing)
+      return resolve
+    },
     requests,
+    peak: () => peak,
     fail: (fault, { on = /./, times = Number.POSITIVE_INFINITY } = {}) => {
       const rule = { fault, on, left: times }
       rules.add(rule)

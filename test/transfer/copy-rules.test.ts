@@ -36,7 +36,7 @@ test('Storage is slower than Meta: the download waits and is not taken for stall
 
 test('a Storage that stops taking bytes in the middle is a timeout of Storage', async t => {
   const bytes = jpeg(12_000_000)
-  const { copy, storage } = await scene(t, bytes, { timeouts: { answerMs: 150, callMs: 100 } })
+  const { copy, storage } = await scene(t, bytes, { timeouts: { answerMs: 800, callMs: 100 } })
   storage.before = request => {
     request.once('data', () => request.pause())
     return true

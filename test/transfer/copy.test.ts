@@ -93,7 +93,7 @@ for (const [way, size] of Object.entries(SIZES)) {
   })
 
   test(`${way}: a Storage that takes the bytes and never answers`, async t => {
-    for (const timeouts of [{ answerMs: 80 }, { copyMs: 150 }]) {
+    for (const timeouts of [{ answerMs: 800 }, { copyMs: 1000 }]) {
       const { copy, storage } = await scene(t, bytes, { timeouts: { ...timeouts, callMs: 100 } })
       storage.before = request => {
         request.resume()

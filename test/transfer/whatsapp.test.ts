@@ -258,6 +258,57 @@ test('the probe reads the phone number, and whatever is wrong with it is an outa
   await assert.rejects(transfer.probes.whatsapp('1065', AbortSignal.abort()), failsWith('stopped'))
 })
 
+test('a media host that gave no answer is asked by the probe too, without the token', async t => {
+  const meta = await fakeMeta(t, bytes)
+  meta.handle = (_request, response) => json(response, 200, { id: '1065' })
+  const host = await serve(t, (_request, response) => response.end(bytes))
+  const dead = await serve(t, request => request.socket.destroy())
+  const transfer = transferBetween(t, meta, await fakeStorage(t), { mediaHosts: ['127.0.0.1'] })
+  const probe = () => transfer.probes.whatsapp('1065', patient())
+  const download = (from: { url: string }) => transfer.copy(claimOf(), at(`${from.url}/media`), patient())
+
+  await assert.rejects(download(dead), failsWith('whatsapp_unreachable', 'unattributed'))
+  await assert.rejects(probe, failsWith('whatsapp_unreachable', 'interrupted'))
+  const asked: unknown[] = []
+  dead.handle = ({ url, headers }, response) => {
+    asked.push([url, headers.authorization])
+    response.writeHead(404).end()
+  }
+  await probe()
+  await probe()
+  assert.deepEqual(asked, [['/', undefined]], 'and once it has answered no more')
+
+  await download(host)
+  dead.handle = request => request.socket.destroy()
+  await assert.rejects(download(dead), failsWith('whatsapp_unreachable', 'unattributed'))
+  await probe()
+  host.handle = request => request.socket.destroy()
+  await assert.rejects(probe, failsWith('whatsapp_unreachable', 'interrupted'), 'now all are down')
+})
+
+test("a missing bucket is an outage when it is the configured one, and otherwise the row's", async t => {
+  const meta = await fakeMeta(t, bytes)
+  const storage = await fakeStorage(t)
+  storage.before = (_request, response) => {
+    json(response, 400, { statusCode: '404', code: 'NoSuchBucket', message: 'Bucket not found' })
+    return true
+  }
+  const transfer = transferBetween(t, meta, storage)
+  const ours = claimOf()
+  const another = claimOf({ bucket: 'another' })
+  for (const [claim, verdict] of [
+    [ours, 'interrupted'],
+    [another, 'unattributed'],
+  ] as const) {
+    const media = await transfer.resolve(claim, patient())
+    await assert.rejects(transfer.copy(claim, media, patient()), failsWith('bucket_missing', verdict))
+    await assert.rejects(
+      transfer.resolve({ ...claim, claimToken: 2, declaredSha256: 'a'.repeat(64) }, patient()),
+      failsWith('bucket_missing', verdict),
+    )
+  }
+})
+
 test('an address that would carry a key in clear text is refused at start', async () => {
   const config = {
     graphVersion: 'v25.0',

@@ -19,7 +19,6 @@ export interface WhatsAppOptions {
   /** Preferred ports; a taken one is replaced by a free one. Default: any free port. */
   readonly graphPort?: number
   readonly mediaPort?: number
-  readonly elsewherePort?: number
   /** Ids that the neutral probe may read. Default: {@link PHONE_NUMBER_ID}. */
   readonly phoneNumberIds?: readonly string[]
   /** Milliseconds since 1970; decides when links, files and the token expire. Default: the machine's clock. */
@@ -52,7 +51,22 @@ export interface WhatsAppSimulator {
 const MEDIA_PATH = '/whatsapp_business/attachments/'
 const ELSEWHERE_PATH = '/cdn/'
 
+/** When one host cannot be started, those that were are stopped before the error is thrown. */
 export async function startWhatsApp(options: WhatsAppOptions): Promise<WhatsAppSimulator> {
+  const started: LoopbackServer[] = []
+  try {
+    return await startHosts(options, started)
+  } catch (error) {
+    await stopAll(started)
+    throw error
+  }
+}
+
+async function stopAll(servers: readonly LoopbackServer[]): Promise<void> {
+  await Promise.all(servers.map(server => server.stop()))
+}
+
+async function startHosts(options: WhatsAppOptions, started: LoopbackServer[]): Promise<WhatsAppSimulator> {
   const { now = Date.now, urlLifetimeMs = 300_000, phoneNumberIds = [PHONE_NUMBER_ID] } = options
   const token: SimulatedToken = { value: options.accessToken, expiresAt: 0 }
   const shelf = createMediaShelf(now)
@@ -61,10 +75,9 @@ export async function startWhatsApp(options: WhatsAppOptions): Promise<WhatsAppS
   const links = createMediaLinks(MEDIA_PATH, now, urlLifetimeMs)
   const elsewhereLinks = createMediaLinks(ELSEWHERE_PATH, now, urlLifetimeMs)
 
-  await using starting = new AsyncDisposableStack()
   const serve = async (handler: Handler, port?: number): Promise<LoopbackServer> => {
     const server = await serveLoopback(handler, port)
-    starting.defer(() => server.stop())
+    started.push(server)
     return server
   }
 
@@ -86,7 +99,6 @@ export async function startWhatsApp(options: WhatsAppOptions): Promise<WhatsAppS
 
   const elsewhere = await serve(
     behindDoor(elsewhereHost({ shelf, links: elsewhereLinks, requests, elsewhereLink })),
-    options.elsewherePort,
   )
   const elsewhereUrl = `http://localhost:${elsewhere.port}`
   const media = await serve(
@@ -101,7 +113,6 @@ export async function startWhatsApp(options: WhatsAppOptions): Promise<WhatsAppS
     options.graphPort,
   )
 
-  const running = starting.move()
   const servers = { graph, media }
   return {
     graphUrl: graph.url,
@@ -114,6 +125,6 @@ export async function startWhatsApp(options: WhatsAppOptions): Promise<WhatsAppS
     refuse: host => servers[host].refuse(),
     accept: host => servers[host].accept(),
     send: delivery => sendWebhook({ ...delivery, appSecret: options.appSecret }),
-    stop: () => running.disposeAsync(),
+    stop: () => stopAll(started),
   }
 }

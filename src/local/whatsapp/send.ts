@@ -16,7 +16,6 @@ export interface Delivery {
   readonly phoneNumberId: string
   /** All in one POST; Meta sends up to 1,000 and 3 MB. */
   readonly messages: readonly OutgoingMessage[]
-  readonly signal?: AbortSignal
 }
 
 export interface DeliveryAnswer {
@@ -36,7 +35,6 @@ export async function sendWebhook(delivery: Delivery): Promise<DeliveryAnswer> {
       'x-hub-signature-256': await signBody(delivery.appSecret, body),
     },
     body,
-    ...(delivery.signal === undefined ? {} : { signal: delivery.signal }),
   })
   return { status: response.status, text: await response.text() }
 }

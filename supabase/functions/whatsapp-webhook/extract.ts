@@ -113,7 +113,7 @@ function readMessage(
     bucket: options.bucket,
     max_attempts: options.maxAttempts,
     contact: senderOf(message, value),
-    media: mediaOf(message, type),
+    media: mediaOf(message, type, getArray(value, 'errors')),
     raw_base64,
   }
 }

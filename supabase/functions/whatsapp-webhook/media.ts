@@ -11,11 +11,19 @@ const FINAL_CODES = ['131051', '131052', '131060']
 
 /**
  * The file of a message, told by its `type`; null for a message without one (text, reaction, location,
- * contacts, button, interactive, types yet unknown).
+ * contacts, button, interactive, types yet unknown). `errorsBeside` are those that the delivery names beside its
+ * messages: they explain one that has neither a file nor an error of its own.
  */
-export function mediaOf(message: JsonObject, type: string): IngestMedia | null {
+export function mediaOf(
+  message: JsonObject,
+  type: string,
+  errorsBeside: readonly unknown[] = [],
+): IngestMedia | null {
   const kind = MEDIA_KINDS.find(known => known === type) ?? null
-  const error = errorOf(getArray(message, 'errors'), type)
+  const own = getArray(message, 'errors')
+  const lacksFile =
+    kind === null ? type === 'unsupported' : identifier(get(getObject(message, kind), 'id')) === null
+  const error = errorOf(own.length === 0 && lacksFile ? errorsBeside : own, type)
   if (kind === null) return error === null ? null : { ...describe(null, null), ...error }
 
   const media = describe(kind, getObject(message, kind))

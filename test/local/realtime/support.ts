@@ -1,13 +1,13 @@
 import { createHmac } from 'node:crypto'
 import pg from 'pg'
 import { pino } from 'pino'
-import { listenRealtime } from '../../../src/local/realtime/listener.ts'
 import {
   type RealtimeOptions,
   type RealtimeServer,
   startRealtime,
 } from '../../../src/local/realtime/server.ts'
 import { type Inbox, inbox } from './inbox.ts'
+import { listenRealtime } from './on-a-port.ts'
 import { type RawClient, rawClient } from './raw-client.ts'
 
 export const KEYS = {

@@ -99,3 +99,18 @@ test('what WhatsApp did not pass on is seen, with or without a reason', () => {
   assert.equal(mediaOf({ type: 'unsupported', errors: [{ code: 501 }] }, 'unsupported')?.error_code, '501')
   assert.equal(mediaOf({ type: 'unsupported', errors: [{}] }, 'unsupported')?.error_code, 'unknown')
 })
+
+test('an error beside the messages explains one without a file, and spoils none that has one', () => {
+  const beside = [{ code: 131052, title: 'Media too large' }]
+  const failed = { error_code: '131052', error_message: 'Media too large' }
+  assert.deepEqual(mediaOf({ type: 'unsupported' }, 'unsupported', beside), { ...NOTHING, ...failed })
+  assert.deepEqual(mediaOf({ type: 'video', video: {} }, 'video', beside), {
+    ...NOTHING,
+    kind: 'video',
+    ...failed,
+  })
+  assert.equal(mediaOf(imageMessage(), 'image', beside)?.error_code, null)
+  assert.equal(mediaOf({ type: 'text', text: { body: 'Hi' } }, 'text', beside), null)
+  const own = [{ code: 131051, title: 'Unknown' }]
+  assert.equal(mediaOf({ type: 'unsupported', errors: own }, 'unsupported', beside)?.error_code, '131051')
+})
