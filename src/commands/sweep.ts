@@ -1,3 +1,4 @@
+import { pino } from 'pino'
 import { createLog } from '../log.ts'
 import { openPipeline, type Pipeline } from '../pipeline.ts'
 import { environment, readSettings, type Settings } from '../settings.ts'
@@ -36,7 +37,8 @@ async function sweepOnce(
   verbose: boolean,
   stopped: Promise<string>,
 ): Promise<{ readonly counts: SweepCounts; readonly hindrance: string | null }> {
-  const log = createLog(verbose ? settings.LOG_LEVEL : 'error')
+  // The log goes to standard error, so that cron's mail and a pipe get the one line of the outcome by itself.
+  const log = createLog(verbose ? settings.LOG_LEVEL : 'error', pino.destination(2))
   const warn = (warning: { code: string; message: string }) => log.warn(warning, 'state file')
   const state = openTemporaryState({ project: settings.SUPABASE_URL ?? '', warn })
   const counts: SweepCounts = { uploaded: 0, retry: 0, failed: 0, interrupted: 0, lost: 0 }
