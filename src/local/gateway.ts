@@ -1,4 +1,10 @@
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, ServerResponse } from 'node:http'
+import {
+  Agent,
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  ServerResponse,
+} from 'node:http'
 import type { Duplex } from 'node:stream'
 import { createProxyServer } from 'httpxy'
 import { list } from './listing.ts'
@@ -32,7 +38,9 @@ const WEBHOOK = 'whatsapp-webhook'
 
 /** Listens on that port of 127.0.0.1. A body streams through in both directions and is never held whole. */
 export async function startGateway(port: number, routes: GatewayRoutes): Promise<Gateway> {
-  const proxy = createProxyServer({ xfwd: true })
+  // An idle connection is given up after a second. Node's servers do so after five, and one that is used again in
+  // just that moment (a busy machine is late by more than the second that Node leaves between) would be a 503.
+  const proxy = createProxyServer({ xfwd: true, agent: new Agent({ keepAlive: true, timeout: 1000 }) })
   proxy.on('error', (_error, _incoming, outgoing) => {
     if (outgoing instanceof ServerResponse) unavailable(outgoing)
     else outgoing?.destroy()
