@@ -2,6 +2,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
+import { pathToFileURL } from 'node:url'
 import { UserError } from '../src/errors.ts'
 import { projectKeys } from '../src/local/keys.ts'
 import { type Cluster, startCluster } from '../src/local/postgres.ts'
@@ -99,14 +100,9 @@ async function startProjects(files: number): Promise<void> {
 
 async function runFiles(): Promise<Map<string, number>> {
   const durations = new Map<string, number>()
-  // forceExit: realtime-js 2.119 leaves a timer of ten seconds behind each disconnect, which nobody can clear.
-  const stream = run({
-    files,
-    concurrency: 2,
-    execArgv: ['--import', 'tsx'],
-    timeout: 240_000,
-    forceExit: true,
-  })
+  const preload = pathToFileURL(join(PACKAGE_ROOT, 'test', 'support', 'unref-realtime-timers.ts')).href
+  const execArgv = ['--import', 'tsx', '--import', preload]
+  const stream = run({ files, concurrency: 2, execArgv, timeout: 240_000 })
   stream.on('test:summary', summary => {
     if (summary.file !== undefined) durations.set(relative(PACKAGE_ROOT, summary.file), summary.duration_ms)
     else if (!summary.success) process.exitCode = 1
