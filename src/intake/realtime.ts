@@ -90,7 +90,8 @@ export function createRealtimeLink(
 
   function numberIn(payload: unknown, column: string, handle: (value: number) => void): void {
     const row = change.safeParse(payload).data
-    const value = Number(row?.new[column])
+    const given = row?.new[column]
+    const value = typeof given === 'number' || typeof given === 'string' ? Number(given) : Number.NaN
     if (Number.isSafeInteger(value) && value > 0) handle(value)
     // "Error 401: Unauthorized": the key may join and may not read the table.
     else

@@ -16,7 +16,8 @@ export interface StorageAnswer {
 export function storageAnswer(answer: RefusedAnswer): StorageAnswer {
   const body = parseJson(answer.text)
   if (!isRecord(body)) return { code: '', status: answer.status, message: '' }
-  const status = Number(body.statusCode)
+  // Only these two are numbers in disguise: an object's own toString could throw.
+  const status = ['string', 'number'].includes(typeof body.statusCode) ? Number(body.statusCode) : Number.NaN
   const message = [body.message, body.error].find(text => typeof text === 'string' && text !== '')
   return {
     code: typeof body.code === 'string' ? body.code : '',

@@ -169,7 +169,7 @@ export function createWhatsApp(config: TransferConfig, timeouts: TransferTimeout
       try {
         const { id } = await askGraph(phoneNumberId ?? 'me', '?fields=id', signal)
         if (phoneNumberId !== null && id !== phoneNumberId)
-          throw badAnswer('a phone number id with another id', String(id))
+          throw badAnswer('a phone number id with another id', JSON.stringify(id) ?? '')
         await knockAtMediaHosts(signal)
       } catch (error) {
         if (error instanceof TransferError && error.failure.code !== 'stopped') throw probeFailure(error)

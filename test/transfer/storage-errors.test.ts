@@ -229,3 +229,8 @@ test('any answer gives a failure that is fit for a row', () => {
     { numRuns: 500 },
   )
 })
+
+test('a status code that is no text and no number is none, however odd', () => {
+  const text = JSON.stringify({ code: false, statusCode: { toString: [] }, message: 'odd' })
+  assert.equal(storageFailure({ status: 503, headers: {}, text }, NOW).failure.code, 'storage_unavailable')
+})
