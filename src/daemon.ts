@@ -1,11 +1,11 @@
 import { createActor, fromPromise } from 'xstate'
 import { daemonMachine } from '../machines/daemon.ts'
 import { type Intake, startIntake } from './intake/intake.ts'
-import { createRealtimeLink, realtimeClient } from './intake/realtime.ts'
 import type { Log } from './log.ts'
+import { OUTSIDE, type Outside } from './outside.ts'
 import { openPipeline, type Pipeline } from './pipeline.ts'
 import { type Settings, supabaseOf } from './settings.ts'
-import { openStateFile, type StateFile } from './state/state-file.ts'
+import type { StateFile } from './state/state-file.ts'
 import { VERSION } from './version.ts'
 
 /** A running daemon. */
@@ -30,13 +30,20 @@ interface Parts {
  * everything closed again, when it cannot. A database that is down is waited for: only settings and the state
  * file can make a start fail.
  */
-export async function startDaemon(settings: Settings, log: Log, stop: AbortSignal): Promise<Daemon | null> {
+export async function startDaemon(
+  settings: Settings,
+  log: Log,
+  stop: AbortSignal,
+  outside: Outside = OUTSIDE,
+): Promise<Daemon | null> {
   const parts: Parts = {}
   const lifecycle = createActor(
     daemonMachine.provide({
       actors: {
         start: fromPromise(async () =>
-          openParts(parts, settings, log, paused => lifecycle.send({ type: paused ? 'PAUSE' : 'RESUME' })),
+          openParts(parts, settings, log, outside, paused =>
+            lifecycle.send({ type: paused ? 'PAUSE' : 'RESUME' }),
+          ),
         ),
         recover: fromPromise(({ signal }) => recover(parts, log, signal)),
         drain: fromPromise(async () => {
@@ -64,15 +71,21 @@ export async function startDaemon(settings: Settings, log: Log, stop: AbortSigna
   const { output } = lifecycle.getSnapshot()
   if (output?.failed === true) throw output.failure
   if (output !== undefined) return null
-  parts.intake = listen(parts, settings, log, () => String(lifecycle.getSnapshot().value))
+  parts.intake = listen(parts, settings, log, outside, () => String(lifecycle.getSnapshot().value))
   parts.pipeline?.dispatcher.look()
   const worker = parts.state?.workerId ?? ''
   log.info({ worker, version: VERSION, concurrency: settings.CONCURRENCY }, 'ready')
   return { worker, ended }
 }
 
-function openParts(parts: Parts, settings: Settings, log: Log, onPaused: (paused: boolean) => void): void {
-  const state = openStateFile(settings.STATE_FILE, {
+function openParts(
+  parts: Parts,
+  settings: Settings,
+  log: Log,
+  outside: Outside,
+  onPaused: (paused: boolean) => void,
+): void {
+  const state = outside.openState(settings.STATE_FILE, {
     project: supabaseOf(settings).url,
     warn: warning => log.warn({ code: warning.code }, warning.message),
   })
@@ -83,6 +96,7 @@ function openParts(parts: Parts, settings: Settings, log: Log, onPaused: (paused
     log,
     takeWoken: most => parts.intake?.takeWoken(most) ?? [],
     onPaused,
+    outside,
   })
 }
 
@@ -109,13 +123,18 @@ async function recover(parts: Parts, log: Log, signal: AbortSignal): Promise<{ p
   return { paused }
 }
 
-function listen(parts: Parts, settings: Settings, log: Log, lifecycle: () => string): Intake {
+function listen(
+  parts: Parts,
+  settings: Settings,
+  log: Log,
+  outside: Outside,
+  lifecycle: () => string,
+): Intake {
   const { state, pipeline } = parts
   if (state === undefined || pipeline === undefined) throw new Error('listening before the start')
   const { database, circuits, dispatcher } = pipeline
-  const { url, key } = supabaseOf(settings)
   return startIntake({
-    listen: handlers => createRealtimeLink(() => realtimeClient(url, key), state.workerId, handlers),
+    listen: handlers => outside.listen(supabaseOf(settings), state.workerId, handlers),
     beat: async () => (await database.beat(state.workerId, lifecycle(), circuits.states(), VERSION)).beat,
     attachmentsAfter: database.after,
     cursor: state.cursor,

@@ -1,6 +1,6 @@
 import type { CircuitEmitted } from '../machines/circuit.ts'
 import type { Failure } from './attachment.ts'
-import { type Database, openDatabase } from './database/database.ts'
+import type { Database } from './database/database.ts'
 import { DatabaseError } from './database/database-error.ts'
 import { createEventQueue } from './database/event-queue.ts'
 import { attachmentStarter, type FinishedRun } from './dispatch/attachment-run.ts'
@@ -14,15 +14,10 @@ import { giveBackOrphans } from './dispatch/orphans.ts'
 import { createSettler } from './dispatch/settler.ts'
 import { describeError } from './errors.ts'
 import type { Log } from './log.ts'
+import { OUTSIDE, type Outside } from './outside.ts'
 import { type Settings, supabaseOf } from './settings.ts'
 import type { StateFile } from './state/state-file.ts'
-import {
-  createTransfer,
-  reasonFor,
-  TransferError,
-  failureOf as transferFailureOf,
-  type Usage,
-} from './transfer/index.ts'
+import { reasonFor, TransferError, failureOf as transferFailureOf, type Usage } from './transfer/index.ts'
 import { VERSION } from './version.ts'
 
 /** Everything between a row that is due and a row that is settled, for the daemon and for a single sweep. */
@@ -49,14 +44,15 @@ export interface PipelineOptions {
   readonly onPaused?: (paused: boolean) => void
   readonly onFinished?: (finished: FinishedRun) => void
   readonly onCircuit?: (change: CircuitEmitted) => void
+  readonly outside?: Pick<Outside, 'openDatabase' | 'createTransfer'>
 }
 
 export function openPipeline(options: PipelineOptions): Pipeline {
-  const { settings, state, log } = options
+  const { settings, state, log, outside = OUTSIDE } = options
   const worker = state.workerId
   const supabase = supabaseOf(settings)
-  const database = openDatabase(supabase)
-  const transfer = createTransfer({
+  const database = outside.openDatabase(supabase)
+  const transfer = outside.createTransfer({
     graphUrl: settings.WHATSAPP_GRAPH_URL,
     graphVersion: settings.WHATSAPP_GRAPH_VERSION,
     accessToken: settings.WHATSAPP_ACCESS_TOKEN ?? '',

@@ -1,6 +1,3 @@
-import { createClient } from '@supabase/supabase-js'
-import { Agent, fetch } from 'undici'
-import type { z } from 'zod'
 import type { Claim, ClaimKey, Note, SettleAnswer, SettlementOfClaim } from '../attachment.ts'
 import {
   type AfterAnswer,
@@ -17,12 +14,11 @@ import {
   settleAnswer,
   summaryAnswer,
 } from './answers.ts'
-import { DatabaseError, databaseError, noAnswer } from './database-error.ts'
+import { type DatabaseOptions, firstFault, openClient, otherShape } from './client.ts'
+import { databaseError, noAnswer } from './database-error.ts'
 import { settlementRow, tidyDetail } from './settlement-row.ts'
-import type { Database as Types } from './types.gen.ts'
 
-type Functions = Types['public']['Functions']
-type FunctionName = keyof Functions
+export type { DatabaseOptions } from './client.ts'
 
 export interface SystemEvent {
   readonly attachmentId: number | null
@@ -69,43 +65,9 @@ export interface ClaimAnswer {
   readonly workerLost: readonly number[]
 }
 
-export interface DatabaseOptions {
-  readonly url: string
-  readonly key: string
-  /** A call that takes longer counts as not answered. */
-  readonly timeoutMs?: number
-}
-
-const CALL_TIMEOUT_MS = 15_000
-
-/** Opens a client of the Data API. supabase-js speaks; undici carries, with kept-alive connections. */
+/** Opens the typed functions of the Data API. */
 export function openDatabase(options: DatabaseOptions): Database {
-  const agent = new Agent({ connections: 8, keepAliveTimeout: 30_000 })
-  const timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS
-  const carry: typeof globalThis.fetch = (input, init) => {
-    const carried = fetch(input as string, {
-      ...(init as object),
-      dispatcher: agent,
-      signal: AbortSignal.timeout(timeoutMs),
-    })
-    return carried as unknown as Promise<Response>
-  }
-  const client = createClient<Types>(options.url, options.key, {
-    auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-    global: { fetch: carry },
-  })
-
-  async function call<Name extends FunctionName, Shape extends z.ZodType>(
-    name: Name,
-    args: Functions[Name]['Args'],
-    shape: Shape,
-  ): Promise<z.output<Shape>> {
-    const { data, error, status } = await client.rpc(name, args)
-    if (error !== null) throw status === 0 ? noAnswer(error) : databaseError(error, status)
-    const parsed = shape.safeParse(data)
-    if (parsed.success) return parsed.data
-    throw otherShape(name, firstFault(parsed.error), parsed.error)
-  }
+  const { call, from, close } = openClient(options)
 
   async function settle(worker: string, settlements: readonly SettlementOfClaim[]) {
     const results = settlements.map(item => ({ ...keyRow(item), ...settlementRow(item.settlement) }))
@@ -122,8 +84,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   async function held(worker: string): Promise<readonly ClaimKey[]> {
     const found: ClaimKey[] = []
     for (;;) {
-      const { data, error, status } = await client
-        .from('attachments')
+      const { data, error, status } = await from('attachments')
         .select('id, claim_token')
         .eq('upload_status', 'UPLOADING')
         .eq('leased_by', worker)
@@ -182,7 +143,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       const why = reason === null ? {} : { reason }
       await call('set_pipeline_paused', { paused, changed_by: by, ...why }, pausedAnswer)
     },
-    close: () => agent.destroy(),
+    close,
   }
 }
 
@@ -201,15 +162,4 @@ function giveBack(row: { readonly id: number; readonly claim_token: number }): S
   const message = 'The database speaks another version than the daemon that claimed this attachment.'
   const settlement = { outcome: 'interrupted', code: 'schema', message, retryInMs: 60_000 } as const
   return { id: row.id, claimToken: row.claim_token, settlement }
-}
-
-const firstFault = ({ issues: [fault] }: z.ZodError): string => `${fault?.path.join('.')}: ${fault?.message}`
-
-function otherShape(name: string, fault: string, cause?: unknown): DatabaseError {
-  const message = `${name} answered in another shape than this version knows (${fault}).`
-  return new DatabaseError(
-    { verdict: 'interrupted', dependency: 'database', code: 'schema', message },
-    false,
-    cause,
-  )
 }

@@ -25,8 +25,6 @@ export interface SettlerOptions {
   readonly outbox: Outbox
   readonly circuits: Pick<Circuits, 'trip' | 'closed'>
   readonly log: Log
-  /** How long the first of a batch waits for others. */
-  readonly windowMs?: number
 }
 
 export interface Settler {
@@ -44,7 +42,7 @@ export interface AnsweredEntry {
   readonly answer: SettleAnswer
 }
 
-/** At 800 attachments a second this gathers about forty for one call, and delays nobody who waits for a file. */
+/** How long the first of a batch waits for others: at 800 attachments a second this gathers about forty for one call, and delays nobody who waits for a file. */
 const WINDOW_MS = 50
 const LARGEST_BATCH = 200
 
@@ -53,7 +51,7 @@ export function createSettler(options: SettlerOptions): Settler {
   const loader = new DataLoader<SettlementOfClaim, SettleAnswer>(items => settleBatch(items), {
     cache: false,
     maxBatchSize: LARGEST_BATCH,
-    batchScheduleFn: run => setTimeout(run, options.windowMs ?? WINDOW_MS),
+    batchScheduleFn: run => setTimeout(run, WINDOW_MS),
   })
 
   /** A batch that holds a value the database refuses is halved until that one stands alone. */

@@ -1,0 +1,73 @@
+import { createClient, type SupabaseClient } from '@supabase/supabase-js'
+import { Agent, fetch } from 'undici'
+import type { z } from 'zod'
+import { DatabaseError, databaseError, noAnswer } from './database-error.ts'
+import type { Database as Types } from './types.gen.ts'
+
+type Functions = Types['public']['Functions']
+type FunctionName = keyof Functions
+
+export interface DatabaseOptions {
+  readonly url: string
+  readonly key: string
+  /** A call that takes longer counts as not answered. */
+  readonly timeoutMs?: number
+}
+
+const CALL_TIMEOUT_MS = 15_000
+
+/** The Data API, typed. What it throws is a DatabaseError. */
+export interface Client {
+  call<Name extends FunctionName, Shape extends z.ZodType>(
+    name: Name,
+    args: Functions[Name]['Args'],
+    shape: Shape,
+  ): Promise<z.output<Shape>>
+  readonly from: SupabaseClient<Types>['from']
+  /** Calls that are still under way reject. */
+  close(): Promise<void>
+}
+
+/** Opens a client of the Data API. supabase-js speaks; undici carries, with kept-alive connections. */
+export function openClient(options: DatabaseOptions): Client {
+  const agent = new Agent({ connections: 8, keepAliveTimeout: 30_000 })
+  const timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS
+  const carry: typeof globalThis.fetch = (input, init) => {
+    const carried = fetch(input as string, {
+      ...(init as object),
+      dispatcher: agent,
+      signal: AbortSignal.timeout(timeoutMs),
+    })
+    return carried as unknown as Promise<Response>
+  }
+  const client = createClient<Types>(options.url, options.key, {
+    auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+    global: { fetch: carry },
+  })
+
+  async function call<Name extends FunctionName, Shape extends z.ZodType>(
+    name: Name,
+    args: Functions[Name]['Args'],
+    shape: Shape,
+  ): Promise<z.output<Shape>> {
+    const { data, error, status } = await client.rpc(name, args)
+    if (error !== null) throw status === 0 ? noAnswer(error) : databaseError(error, status)
+    const parsed = shape.safeParse(data)
+    if (parsed.success) return parsed.data
+    throw otherShape(name, firstFault(parsed.error), parsed.error)
+  }
+
+  return { call, from: client.from.bind(client), close: () => agent.destroy() }
+}
+
+export const firstFault = ({ issues: [fault] }: z.ZodError): string =>
+  `${fault?.path.join('.')}: ${fault?.message}`
+
+export function otherShape(name: string, fault: string, cause?: unknown): DatabaseError {
+  const message = `${name} answered in another shape than this version knows (${fault}).`
+  return new DatabaseError(
+    { verdict: 'interrupted', dependency: 'database', code: 'schema', message },
+    false,
+    cause,
+  )
+}
