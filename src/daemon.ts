@@ -1,7 +1,10 @@
 import { createActor, fromPromise } from 'xstate'
 import { daemonMachine } from '../machines/daemon.ts'
+import { schemaFault } from './database/schema-version.ts'
 import { type Intake, startIntake } from './intake/intake.ts'
 import type { Log } from './log.ts'
+import { postAlert } from './ops/alert-post.ts'
+import { type Alerts, startAlerts } from './ops/alerts.ts'
 import { OUTSIDE, type Outside } from './outside.ts'
 import { openPipeline, type Pipeline } from './pipeline.ts'
 import { type Settings, supabaseOf } from './settings.ts'
@@ -22,13 +25,14 @@ interface Parts {
   state?: StateFile
   pipeline?: Pipeline
   intake?: Intake
+  alerts?: Alerts
   drained?: Promise<void> | undefined
 }
 
 /**
  * Starts every part in order and resolves when the daemon works, with null when `stop` came first; rejects, with
- * everything closed again, when it cannot. A database that is down is waited for: only settings and the state
- * file can make a start fail.
+ * everything closed again, when it cannot. A database that is down is waited for: only settings, the state
+ * file and other migrations than it knows can make a start fail.
  */
 export async function startDaemon(
   settings: Settings,
@@ -72,6 +76,7 @@ export async function startDaemon(
   if (output?.failed === true) throw output.failure
   if (output !== undefined) return null
   parts.intake = listen(parts, settings, log, outside, () => String(lifecycle.getSnapshot().value))
+  parts.alerts = watchForAlerts(parts, settings, log)
   parts.pipeline?.dispatcher.look()
   const worker = parts.state?.workerId ?? ''
   log.info({ worker, version: VERSION, concurrency: settings.CONCURRENCY }, 'ready')
@@ -96,11 +101,12 @@ function openParts(
     log,
     takeWoken: most => parts.intake?.takeWoken(most) ?? [],
     onPaused,
+    onCircuit: change => parts.alerts?.circuit(change),
     outside,
   })
 }
 
-/** First the claims of an earlier life, then its outbox, and only then new claims. */
+/** With the migrations that it knows: first the claims of an earlier life, then its outbox, and only then new claims. */
 async function recover(parts: Parts, log: Log, signal: AbortSignal): Promise<{ paused: boolean }> {
   const { state, pipeline } = parts
   if (state === undefined || pipeline === undefined) throw new Error('recovering before the start')
@@ -116,6 +122,8 @@ async function recover(parts: Parts, log: Log, signal: AbortSignal): Promise<{ p
       }
     }
   }
+  const fault = schemaFault(await ask(database.schemaVersion))
+  if (fault !== undefined) throw fault
   const { released } = await ask(() => database.release(state.workerId))
   if (released.length > 0) log.warn({ attachments: released.length }, 'claims of an earlier life released')
   await ask(pipeline.settleOutbox)
@@ -152,7 +160,24 @@ function listen(
   })
 }
 
-async function closeParts({ intake, pipeline, state, drained }: Parts, log: Log): Promise<void> {
+function watchForAlerts({ state, pipeline }: Parts, settings: Settings, log: Log): Alerts {
+  if (state === undefined || pipeline === undefined) throw new Error('watching before the start')
+  const { database } = pipeline
+  const { workerId } = state
+  const url = settings.ALERT_URL
+  return startAlerts({
+    raise: ({ alert, text, advice }, quietMs) =>
+      database.raiseAlert(workerId, alert, { text, advice }, quietMs),
+    expiring: database.expiring,
+    post: async alert => {
+      if (url !== undefined) await postAlert(url, workerId, alert)
+    },
+    log,
+  })
+}
+
+async function closeParts({ intake, pipeline, state, alerts, drained }: Parts, log: Log): Promise<void> {
+  alerts?.stop()
   await intake?.stop()
   await drained
   if (pipeline !== undefined && state !== undefined) await sayGoodbye(pipeline, state.workerId, log)

@@ -122,3 +122,7 @@ export const summaryAnswer = z.object({
 
 export type Summary = z.output<typeof summaryAnswer>
 export type AfterAnswer = z.output<typeof afterAnswer>
+
+export const alertAnswer = z.object({ raised: z.boolean() })
+
+export const expiringAnswer = z.object({ count: z.number(), soonest: z.string().nullable() })

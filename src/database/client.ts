@@ -28,21 +28,35 @@ export interface Client {
   close(): Promise<void>
 }
 
-/** Opens a client of the Data API. supabase-js speaks; undici carries, with kept-alive connections. */
-export function openClient(options: DatabaseOptions): Client {
+/** How requests get to the Data API, and answers back. */
+export interface Carrier {
+  readonly fetch: typeof globalThis.fetch
+  /** Requests that are still under way reject. */
+  close(): Promise<void>
+}
+
+/** undici, with kept-alive connections. */
+function openCarrier(timeoutMs: number): Carrier {
   const agent = new Agent({ connections: 8, keepAliveTimeout: 30_000 })
-  const timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS
-  const carry: typeof globalThis.fetch = (input, init) => {
-    const carried = fetch(input as string, {
-      ...(init as object),
-      dispatcher: agent,
-      signal: AbortSignal.timeout(timeoutMs),
-    })
-    return carried as unknown as Promise<Response>
+  return {
+    fetch: (input, init) => {
+      const carried = fetch(input as string, {
+        ...(init as object),
+        dispatcher: agent,
+        signal: AbortSignal.timeout(timeoutMs),
+      })
+      return carried as unknown as Promise<Response>
+    },
+    close: () => agent.destroy(),
   }
+}
+
+/** Opens a client of the Data API: supabase-js speaks, the carrier carries. */
+export function openClient(options: DatabaseOptions, given?: Carrier): Client {
+  const carrier = given ?? openCarrier(options.timeoutMs ?? CALL_TIMEOUT_MS)
   const client = createClient<Types>(options.url, options.key, {
     auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-    global: { fetch: carry },
+    global: { fetch: carrier.fetch },
   })
 
   async function call<Name extends FunctionName, Shape extends z.ZodType>(
@@ -57,7 +71,7 @@ export function openClient(options: DatabaseOptions): Client {
     throw otherShape(name, firstFault(parsed.error), parsed.error)
   }
 
-  return { call, from: client.from.bind(client), close: () => agent.destroy() }
+  return { call, from: client.from.bind(client), close: carrier.close }
 }
 
 export const firstFault = ({ issues: [fault] }: z.ZodError): string =>

@@ -2,9 +2,11 @@ import type { Claim, ClaimKey, Note, SettleAnswer, SettlementOfClaim } from '../
 import {
   type AfterAnswer,
   afterAnswer,
+  alertAnswer,
   beatAnswer,
   claimAnswer,
   claims,
+  expiringAnswer,
   pausedAnswer,
   recordAnswer,
   releaseAnswer,
@@ -14,8 +16,9 @@ import {
   settleAnswer,
   summaryAnswer,
 } from './answers.ts'
-import { type DatabaseOptions, firstFault, openClient, otherShape } from './client.ts'
+import { type Client, type DatabaseOptions, firstFault, openClient, otherShape } from './client.ts'
 import { databaseError, noAnswer } from './database-error.ts'
+import { schemaVersion } from './schema-version.ts'
 import { settlementRow, tidyDetail } from './settlement-row.ts'
 
 export type { DatabaseOptions } from './client.ts'
@@ -51,9 +54,15 @@ export interface Database {
     version: string,
   ): Promise<{ readonly beat: number; readonly paused: boolean }>
   record(worker: string, events: readonly SystemEvent[]): Promise<void>
+  /** False when the same alert was raised within `quietMs`, by whichever worker. */
+  raiseAlert(worker: string, alert: string, detail: Note['detail'], quietMs: number): Promise<boolean>
+  /** Open rows that Meta deletes within a day; 10,000 stands for as many or more. */
+  expiring(): Promise<{ readonly count: number; readonly soonest: string | null }>
   retry(ids: readonly number[] | null, code: string | null, max: number): Promise<readonly number[]>
   summary(): Promise<Summary>
   setPaused(paused: boolean, by: string, reason: string | null): Promise<void>
+  /** Which migrations are applied, for `schemaFault`; null for those that cannot say. */
+  schemaVersion(): Promise<number | null>
   /** Calls that are still under way reject. */
   close(): Promise<void>
 }
@@ -66,8 +75,8 @@ export interface ClaimAnswer {
 }
 
 /** Opens the typed functions of the Data API. */
-export function openDatabase(options: DatabaseOptions): Database {
-  const { call, from, close } = openClient(options)
+export function openDatabase(options: DatabaseOptions, client: Client = openClient(options)): Database {
+  const { call, from, close } = client
 
   async function settle(worker: string, settlements: readonly SettlementOfClaim[]) {
     const results = settlements.map(item => ({ ...keyRow(item), ...settlementRow(item.settlement) }))
@@ -134,6 +143,11 @@ export function openDatabase(options: DatabaseOptions): Database {
       }))
       await call('record_events', { events: rows }, recordAnswer)
     },
+    raiseAlert: async (worker, alert, detail, quietMs) => {
+      const args = { worker, alert, detail: tidyDetail(detail), quiet: interval(quietMs) }
+      return (await call('raise_alert', args, alertAnswer)).raised
+    },
+    expiring: () => call('expiring_attachments', {}, expiringAnswer),
     retry: async (ids, code, max) => {
       const chosen = { ...(ids === null ? {} : { ids: [...ids] }), ...(code === null ? {} : { code }) }
       return (await call('retry_attachments', { ...chosen, max }, retryAnswer)).retried
@@ -143,6 +157,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       const why = reason === null ? {} : { reason }
       await call('set_pipeline_paused', { paused, changed_by: by, ...why }, pausedAnswer)
     },
+    schemaVersion: () => schemaVersion(call),
     close,
   }
 }

@@ -320,21 +320,46 @@ export type Database = {
       [_ in never]: never
     }
     Functions: {
+      attachment_story: { Args: { id: number; max?: number }; Returns: Json }
       attachments_after: { Args: { id?: number; max?: number; xid?: unknown }; Returns: Json }
       beat_canary: { Args: { circuits: Json; state: string; version: string; worker: string }; Returns: Json }
       claim_attachments: {
         Args: { ids: number[]; lease: string; max: number; worker: string }
         Returns: Json
       }
+      expiring_attachments: { Args: { within?: string }; Returns: Json }
+      failure_counts: { Args: Record<PropertyKey, never>; Returns: Json }
       forget_lead: { Args: { lead_id: number; max?: number; phase: string }; Returns: Json }
       ingest_whatsapp_messages: { Args: { messages: Json; rejected: Json }; Returns: Json }
+      list_attachments: {
+        Args: {
+          before?: number
+          code?: string
+          containing?: string
+          kind?: string
+          lead_id?: number
+          max?: number
+          sender?: string
+          status?: string
+        }
+        Returns: Json
+      }
+      list_rejected: { Args: { before?: number; max?: number }; Returns: Json }
+      mediaferry_checkup: { Args: { functions: string[]; tables: string[] }; Returns: Json }
+      mediaferry_schema: { Args: Record<PropertyKey, never>; Returns: Json }
       pipeline_summary: { Args: Record<PropertyKey, never>; Returns: Json }
+      raise_alert: { Args: { alert: string; detail: Json; quiet: string; worker?: string }; Returns: Json }
       record_events: { Args: { events: Json }; Returns: Json }
       release_claims: { Args: { worker: string }; Returns: Json }
       renew_leases: { Args: { claims: Json; lease: string; worker: string }; Returns: Json }
       retry_attachments: { Args: { code?: string; ids?: number[]; max?: number }; Returns: Json }
+      retry_by_operator: {
+        Args: { changed_by: string; code?: string; ids?: number[]; max?: number }
+        Returns: Json
+      }
       set_pipeline_paused: { Args: { changed_by?: string; paused: boolean; reason?: string }; Returns: Json }
       settle_attachments: { Args: { results: Json; worker: string }; Returns: Json }
+      upload_activity: { Args: Record<PropertyKey, never>; Returns: Json }
     }
     Enums: {
       upload_status: 'PENDING' | 'UPLOADING' | 'UPLOADED' | 'FAILED'

@@ -78,6 +78,9 @@ test('row level security is on for every table, without a policy', async t => {
   )
 })
 
+/** They keep the counts true for whoever writes, and take no argument. */
+const AS_OWNER = /^mediaferry\.count_(inserted|updated|deleted|truncated)\(\)$/
+
 test('every function is invoked with its caller’s rights and an empty search path', async t => {
   const db = await freshDatabase(t)
   const functions = await db.rows<{
@@ -93,7 +96,7 @@ test('every function is invoked with its caller’s rights and an empty search p
   )
   assert.ok(functions.length >= 11)
   for (const { name, definer, settings, granted } of functions) {
-    assert.equal(definer, false, `${name} is security invoker`)
+    assert.equal(definer, AS_OWNER.test(name), `${name} is security invoker`)
     assert.ok(settings?.includes('search_path=""'), `${name} has an empty search path`)
     assert.ok(granted, `${name} may be called by service_role`)
   }
