@@ -9,6 +9,7 @@ import { type Cluster, startCluster } from '../src/local/postgres.ts'
 import { PACKAGE_ROOT, prepareDatabase, query } from '../src/local/prepare.ts'
 import { type ChildRegistry, openChildRegistry } from '../src/local/processes.ts'
 import { type LocalProject, startProject } from '../src/local/project.ts'
+import { coordinatesOf } from './support/coordinates.ts'
 
 /**
  * `npm test [-- FILE…]`: starts one PostgreSQL cluster with a migrated template database, runs the test
@@ -83,17 +84,7 @@ async function startProjects(files: number): Promise<void> {
     await query(cluster.url('postgres'), `create database ${name} template ${TEMPLATE}`)
     const project = await startProject({ folder: join(folder, name), databaseUrl: cluster.url(name) })
     projects.push(project)
-    coordinates.push({
-      url: project.url,
-      webhookUrl: project.webhookUrl,
-      databaseUrl: project.databaseUrl,
-      secretKey: project.keys.secret,
-      accessToken: project.keys.whatsappAccessToken,
-      appSecret: project.keys.whatsappAppSecret,
-      verifyToken: project.keys.whatsappVerifyToken,
-      graphUrl: project.whatsapp.graphUrl,
-      controlUrl: project.whatsapp.elsewhereUrl,
-    })
+    coordinates.push(coordinatesOf(project))
   }
   process.env.MEDIAFERRY_TEST_PROJECTS = JSON.stringify(coordinates)
 }

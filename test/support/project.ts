@@ -60,7 +60,7 @@ const projectsSchema = z.array(
   }),
 )
 
-type Coordinates = z.output<typeof projectsSchema>[number]
+export type Coordinates = z.output<typeof projectsSchema>[number]
 
 /** Takes a project for the calling test file; call it at the top level, before the tests. */
 export async function takeProject(): Promise<TestProject> {
@@ -95,7 +95,8 @@ async function firstFree(lock: pg.Client, projects: readonly Coordinates[]): Pro
   return last
 }
 
-function testProject(coordinates: Coordinates, database: pg.Pool): TestProject {
+/** What tests do with a project, for whoever runs one of its own. */
+export function testProject(coordinates: Coordinates, database: pg.Pool): TestProject {
   const control = async (method: string, path: string, body?: unknown) => {
     const response = await fetch(`${coordinates.controlUrl}/_simulator/${path}`, {
       method,
