@@ -1,0 +1,42 @@
+import type { OutboxEntry } from '../../src/attachment.ts'
+import type { Cursor } from '../../src/state/cursor.ts'
+import type { StateFile } from '../../src/state/state-file.ts'
+import type { SimulatedProcess } from './process.ts'
+import type { World } from './world.ts'
+
+/** What is on a daemon's disk, and outlives it. */
+export interface Disk {
+  worker: string
+  cursor: Cursor | null
+  readonly outbox: Map<string, OutboxEntry>
+}
+
+export const emptyDisk = (worker: string): Disk => ({ worker, cursor: null, outbox: new Map() })
+
+/** The state file of one process. A process can be killed right before a write, or right after it. */
+export function stateFor(world: World, process: SimulatedProcess, disk: Disk): StateFile {
+  const write = (what: string, work: () => void) => {
+    if (process.state() === 'dead') return
+    world.mayKill(process, `before it wrote ${what}`)
+    if (process.state() === 'dead') return
+    work()
+    world.mayKill(process, `after it wrote ${what}`)
+  }
+  const keyOf = (id: number, token: number) => `${id}-${token}`
+  return {
+    workerId: disk.worker,
+    cursor: {
+      load: () => disk.cursor,
+      save: cursor =>
+        write('the cursor', () => {
+          disk.cursor = cursor
+        }),
+    },
+    outbox: {
+      put: entry => write('the outbox', () => disk.outbox.set(keyOf(entry.id, entry.claimToken), entry)),
+      remove: (id, token) => write('the outbox', () => disk.outbox.delete(keyOf(id, token))),
+      list: () => [...disk.outbox.values()],
+    },
+    close: () => undefined,
+  }
+}
