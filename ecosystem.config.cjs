@@ -4,17 +4,28 @@
  * `pm2 reload ecosystem.config.cjs`; a plain `pm2 reload mediaferry` keeps what it read the last time.
  */
 const { existsSync, readFileSync } = require('node:fs')
+const { createRequire } = require('node:module')
 const { join, parse } = require('node:path')
 const { parseEnv } = require('node:util')
 
 /**
- * Daemons on this machine. One is enough for most: raise CONCURRENCY first. Each of them has a state file and a
- * port of its own, told by its number: the first one those of the settings, the second
- * `mediaferry-state-1.sqlite` and 8788, and so on. Postgres alone coordinates them.
+ * INSTANCES, also from `.env` so that a `git pull` finds this file as it was: daemons on this machine. One is enough
+ * for most; raise CONCURRENCY first. Each has a state file and a port of its own, told by its number: the first one
+ * those of the settings, the second `mediaferry-state-1.sqlite` and 8788, and so on. Postgres alone coordinates
+ * them.
  */
-const INSTANCES = 1
+const SETTINGS = {
+  INSTANCES: '1',
+  STATE_FILE: 'mediaferry-state.sqlite',
+  OPS_PORT: '8787',
+  DRAIN_TIMEOUT: '20s',
+}
 
-const SETTINGS = { STATE_FILE: 'mediaferry-state.sqlite', OPS_PORT: '8787', DRAIN_TIMEOUT: '20s' }
+/** In a clone the sources, whose types Node strips by itself; elsewhere what npm has installed. */
+const SCRIPT = ['src/cli.ts', 'node_modules/mediaferry/dist/src/cli.js'].find(path =>
+  existsSync(join(__dirname, path)),
+)
+if (SCRIPT === undefined) throw new Error('mediaferry is not installed here: npm install mediaferry')
 
 const envFile = join(__dirname, '.env')
 const given = existsSync(envFile) ? parseEnv(readFileSync(envFile, 'utf8')) : {}
@@ -34,9 +45,15 @@ function interpreter() {
 
 /** PM2 kills what is not gone by then: the drain, 5 s at the most for settling and closing, and some to spare. */
 function killTimeout() {
-  const drain = require('ms')(setting('DRAIN_TIMEOUT'))
+  const drain = createRequire(join(__dirname, SCRIPT))('ms')(setting('DRAIN_TIMEOUT'))
   if (drain === undefined) throw new Error('DRAIN_TIMEOUT is not a duration; write it like 30s or 5m.')
   return drain + 10_000
+}
+
+function instances() {
+  const count = Number(setting('INSTANCES'))
+  if (Number.isInteger(count) && count >= 1 && count <= 100) return count
+  throw new Error('INSTANCES is how many daemons run on this machine, a whole number from 1 to 100.')
 }
 
 function ownSettings(number) {
@@ -50,11 +67,14 @@ function ownSettings(number) {
   }
 }
 
+/** Compiled code, kept where only this user writes: the second start takes half of the first one's CPU time. */
+const COMPILE_CACHE = { NODE_COMPILE_CACHE: join(__dirname, 'node_modules', '.cache', 'mediaferry') }
+
 const app = number => ({
   name: number === 0 ? 'mediaferry' : `mediaferry-${number}`,
   cwd: __dirname,
-  // Node strips the types by itself. Not `npm start`: signals and the ready message must reach the daemon.
-  script: 'src/cli.ts',
+  // Not `npm start`: signals and the ready message must reach the daemon.
+  script: SCRIPT,
   args: 'start',
   interpreter: interpreter(),
   // Of each 64 MB that the young generation may grow to, buffers long sent would fill the most: the demo's peak is
@@ -63,7 +83,7 @@ const app = number => ({
   // Cluster mode is for sharing a listening port. A reload here is a stop and then a start.
   exec_mode: 'fork',
   instances: 1,
-  env: ownSettings(number),
+  env: { ...COMPILE_CACHE, ...ownSettings(number) },
   // The daemon says when it works, after about a second. While the database is down it waits for it, and PM2
   // goes on after listen_timeout: it counts as started, and is not killed.
   wait_ready: true,
@@ -71,8 +91,16 @@ const app = number => ({
   kill_timeout: killTimeout(),
   // Windows has no signals to catch.
   shutdown_with_message: process.platform === 'win32',
-  // 1 s, 1.5 s, 2.25 s … 15 s between restarts, from the beginning again after 30 s of life.
-  exp_backoff_restart_delay: 1000,
+  // 100 ms, 150 ms, 225 ms … 15 s between restarts, from the beginning again after 30 s of life. PM2 gives up after
+  // sixteen deaths within a second of life each in the first 16 s, and these delays leave time for eleven.
+  exp_backoff_restart_delay: 100,
+  // PM2 looks every 30 s, and what is above is drained and started anew: nothing is lost, no attempt counted. A
+  // file is never whole in memory: MEMORY.
+  max_memory_restart: '1G',
+  // JSON lines that carry their own time, in ~/.pm2/logs/mediaferry-out.log. What Node itself has to say of a
+  // crash is in mediaferry-error.log. PM2 lets both grow: `pm2 install pm2-logrotate`, or the system's logrotate
+  // with copytruncate.
+  merge_logs: true,
 })
 
-module.exports = { apps: Array.from({ length: INSTANCES }, (_, number) => app(number)) }
+module.exports = { apps: Array.from({ length: instances() }, (_, number) => app(number)) }

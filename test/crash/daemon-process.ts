@@ -11,28 +11,48 @@ const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 
 /** `mediaferry start` as its user runs it: a process of its own, whose log is all that is heard of it. */
 export interface DaemonProcess {
+  readonly entries: readonly LogEntry[]
   /** Resolves when so many entries of the log match; rejects when it ends before. */
   until(matches: (entry: LogEntry) => boolean, count?: number): Promise<void>
   settled(count: number): Promise<void>
   send(signal: NodeJS.Signals): void
+  /** Settles with its last words when it has ended, by whatever. */
+  readonly ended: Promise<Ending>
   /** As the kernel ends it when memory is out: nothing of it runs any more. */
   kill(): Promise<void>
 }
 
+export interface Ending {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly lastWords: string
+}
+
 /** A place where daemons live one after another with the same state file; removed, with all of them, by `stop`. */
 export interface DaemonHome {
+  readonly stateFile: string
+  /** Starts one and waits for nothing. */
+  launch(overrides?: Overrides): DaemonProcess
+  /** Starts one that works when this resolves. */
   start(overrides?: Overrides): Promise<DaemonProcess>
   stop(): Promise<void>
 }
 
 export function daemonHome(project: TestProject): DaemonHome {
   const folder = mkdtempSync(join(tmpdir(), 'mediaferry-crash-'))
+  const stateFile = join(folder, 'state.sqlite')
   const running = new Set<DaemonProcess>()
+  const launch = (overrides: Overrides = {}) => {
+    const daemon = run(folder, daemonEnvironment(project, stateFile, overrides))
+    running.add(daemon)
+    void daemon.ended.then(() => running.delete(daemon))
+    return daemon
+  }
   return {
-    start: async (overrides = {}) => {
-      const environment = daemonEnvironment(project, join(folder, 'state.sqlite'), overrides)
-      const daemon = run(folder, environment)
-      running.add(daemon)
+    stateFile,
+    launch,
+    start: async overrides => {
+      const daemon = launch(overrides)
       await daemon.until(entry => entry.msg === 'ready')
       return daemon
     },
@@ -56,10 +76,10 @@ function run(folder: string, environment: Overrides): DaemonProcess {
     errors += chunk
   })
   createInterface(child.stdout).on('line', line => {
-    entries.push(JSON.parse(line))
+    entries.push(parse(line))
     for (const look of looks) look()
   })
-  const ended = endOf(child)
+  const ended = endOf(child, () => `${errors}\n${JSON.stringify(entries.at(-1))}`)
   const until = (matches: (entry: LogEntry) => boolean, count = 1) =>
     new Promise<void>((resolve, reject) => {
       const look = () => {
@@ -69,9 +89,11 @@ function run(folder: string, environment: Overrides): DaemonProcess {
       }
       looks.add(look)
       look()
-      ended.then(() => reject(new Error(`the daemon ended: ${errors}\n${JSON.stringify(entries.at(-1))}`)))
+      ended.then(({ lastWords }) => reject(new Error(`the daemon ended: ${lastWords}`)))
     })
   return {
+    entries,
+    ended,
     until,
     settled: count => until(entry => entry.msg === 'settled', count),
     send: signal => child.kill(signal),
@@ -82,7 +104,16 @@ function run(folder: string, environment: Overrides): DaemonProcess {
   }
 }
 
-const endOf = (child: ChildProcess): Promise<void> =>
+/** What a killed daemon was about to say may be cut off. */
+function parse(line: string): LogEntry {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return { msg: line }
+  }
+}
+
+const endOf = (child: ChildProcess, lastWords: () => string): Promise<Ending> =>
   new Promise(resolve => {
-    child.once('close', () => resolve())
+    child.once('close', (code, signal) => resolve({ code, signal, lastWords: lastWords() }))
   })

@@ -12,6 +12,7 @@ import { createRealtimeLink, realtimeClient } from '../../src/intake/realtime.ts
 import { startRealtime } from '../../src/local/realtime/server.ts'
 import { listenRealtime } from '../local/realtime/on-a-port.ts'
 import { freshDatabase } from '../support/database.ts'
+import { SETTLE_MS, startReconnecting } from './reconnecting.ts'
 
 const KEYS = { publishable: 'sb_publishable_test', secret: 'sb_secret_test' }
 const WORKER = 'worker-0123456789'
@@ -256,6 +257,27 @@ describe('with the real realtime-js', { concurrency: 4 }, () => {
     const before = w.state.sweeps
     await w.until('sweeps', () => w.state.sweeps > before + 3)
     assert.equal(w.intake.state().hearing, false)
+  })
+
+  // test/bench/reconnects.ts does it a thousand times.
+  test('a hundred reconnects leave nothing behind', async t => {
+    const w = await world(t)
+    const link = startReconnecting(w.url, KEYS.secret, () => {
+      w.server.faults.apply('killed', {})
+      w.server.faults.clear('killed')
+    })
+    t.after(() => link.stop())
+    const before = await link.run({ reconnects: 10, settleMs: 0 })
+    const after = await link.run({ reconnects: 90, settleMs: SETTLE_MS })
+    assert.deepEqual(after.resources, { PipeWrap: 1, TCPSocketWrap: 1, Timeout: 1 })
+    assert.equal(after.channels, 1)
+    assert.equal(after.listeners, before.listeners)
+    assert.ok(
+      after.descriptors <= before.descriptors,
+      `${before.descriptors}, ${after.descriptors} descriptors`,
+    )
+    // A client that is kept would be 40 KB, thirty times.
+    assert.ok(after.heapMb - before.heapMb < 0.5, `${before.heapMb} and then ${after.heapMb} MB`)
   })
 
   test('stopped, it lets its process end by itself, but for a last timer of realtime-js', async t => {
