@@ -1,6 +1,7 @@
 import { createActor, fromPromise } from 'xstate'
 import { daemonMachine } from '../machines/daemon.ts'
 import { schemaFault } from './database/schema-version.ts'
+import { type OpenDoors, openDoors } from './doors.ts'
 import { type Intake, startIntake } from './intake/intake.ts'
 import type { Log } from './log.ts'
 import { postAlert } from './ops/alert-post.ts'
@@ -26,6 +27,9 @@ interface Parts {
   pipeline?: Pipeline
   intake?: Intake
   alerts?: Alerts
+  /** Opened first and closed last. */
+  doors?: Promise<OpenDoors> | undefined
+  observer?: OpenDoors['observer']
   drained?: Promise<void> | undefined
 }
 
@@ -44,11 +48,17 @@ export async function startDaemon(
   const lifecycle = createActor(
     daemonMachine.provide({
       actors: {
-        start: fromPromise(async () =>
+        start: fromPromise(async ({ signal }) => {
+          const start = outside.startOps
+          if (start !== undefined) {
+            parts.doors = openDoors({ settings, log, parts, lifecycle: stateOfDaemon, start })
+            parts.observer = (await parts.doors).observer
+          }
+          signal.throwIfAborted()
           openParts(parts, settings, log, outside, paused =>
             lifecycle.send({ type: paused ? 'PAUSE' : 'RESUME' }),
-          ),
-        ),
+          )
+        }),
         recover: fromPromise(({ signal }) => recover(parts, log, signal)),
         drain: fromPromise(async () => {
           await parts.intake?.stop()
@@ -60,6 +70,7 @@ export async function startDaemon(
     }),
     { input: { drainTimeoutMs: settings.DRAIN_TIMEOUT } },
   )
+  const stateOfDaemon = (): string => String(lifecycle.getSnapshot().value)
   const ended = new Promise<void>(resolve => {
     lifecycle.subscribe({ complete: resolve })
   }).then(() => log.info({ peak_rss_mb: Math.round(process.resourceUsage().maxRSS / 1024) }, 'stopped'))
@@ -75,9 +86,9 @@ export async function startDaemon(
   const { output } = lifecycle.getSnapshot()
   if (output?.failed === true) throw output.failure
   if (output !== undefined) return null
-  parts.intake = listen(parts, settings, log, outside, () => String(lifecycle.getSnapshot().value))
+  parts.intake = listen(parts, settings, log, outside, stateOfDaemon)
   parts.alerts = watchForAlerts(parts, settings, log)
-  parts.pipeline?.dispatcher.look()
+  parts.pipeline?.begin()
   const worker = parts.state?.workerId ?? ''
   log.info({ worker, version: VERSION, concurrency: settings.CONCURRENCY }, 'ready')
   return { worker, ended }
@@ -101,7 +112,12 @@ function openParts(
     log,
     takeWoken: most => parts.intake?.takeWoken(most) ?? [],
     onPaused,
-    onCircuit: change => parts.alerts?.circuit(change),
+    onClaimed: rows => parts.observer?.claimed(rows),
+    onFinished: finished => parts.observer?.finished(finished),
+    onCircuit: change => {
+      parts.alerts?.circuit(change)
+      parts.observer?.circuit(change)
+    },
     outside,
   })
 }
@@ -144,7 +160,11 @@ function listen(
   return startIntake({
     listen: handlers => outside.listen(supabaseOf(settings), state.workerId, handlers),
     beat: async () => (await database.beat(state.workerId, lifecycle(), circuits.states(), VERSION)).beat,
-    attachmentsAfter: database.after,
+    attachmentsAfter: async (xid, id, max) => {
+      const page = await database.after(xid, id, max)
+      parts.observer?.horizon(Number(BigInt(page.next) - BigInt(page.horizon)))
+      return page
+    },
     cursor: state.cursor,
     onWake: dispatcher.look,
     onSweep: dispatcher.look,
@@ -176,13 +196,19 @@ function watchForAlerts({ state, pipeline }: Parts, settings: Settings, log: Log
   })
 }
 
-async function closeParts({ intake, pipeline, state, alerts, drained }: Parts, log: Log): Promise<void> {
-  alerts?.stop()
+async function closeParts(
+  { intake, pipeline, state, alerts, doors, drained }: Parts,
+  log: Log,
+): Promise<void> {
   await intake?.stop()
   await drained
   if (pipeline !== undefined && state !== undefined) await sayGoodbye(pipeline, state.workerId, log)
   await pipeline?.close()
+  // Last, since a circuit that opens while all this is closed would start to be watched once more.
+  alerts?.stop()
   state?.close()
+  // What kept them from opening has been told already.
+  await (await doors?.catch(() => undefined))?.close()
 }
 
 /** So that nobody who lists the daemons takes this one for running. Not worth waiting for a database that is away. */

@@ -17,7 +17,13 @@ import type { Log } from './log.ts'
 import { OUTSIDE, type Outside } from './outside.ts'
 import { type Settings, supabaseOf } from './settings.ts'
 import type { StateFile } from './state/state-file.ts'
-import { reasonFor, TransferError, failureOf as transferFailureOf, type Usage } from './transfer/index.ts'
+import {
+  reasonFor,
+  type Transfer,
+  TransferError,
+  failureOf as transferFailureOf,
+  type Usage,
+} from './transfer/index.ts'
 import { VERSION } from './version.ts'
 
 /** Everything between a row that is due and a row that is settled, for the daemon and for a single sweep. */
@@ -25,9 +31,12 @@ export interface Pipeline {
   readonly database: Database
   readonly circuits: Circuits
   readonly dispatcher: Dispatcher
+  readonly storage: Transfer['storage']
   failureOf(error: unknown): Failure
   /** Settles what was uploaded and not settled in an earlier life. Rejects when the database is away. */
   settleOutbox(): Promise<void>
+  /** Rows are claimed from now on: what an earlier life left is cleared up. */
+  begin(): void
   /** After the dispatcher is idle. */
   close(): Promise<void>
 }
@@ -70,6 +79,7 @@ export function openPipeline(options: PipelineOptions): Pipeline {
   let left = options.limit ?? Number.POSITIVE_INFINITY
   let paused = false
   let clearing = false
+  let begun = false
   let lanes = settings.CONCURRENCY
 
   const failureOf = (error: unknown): Failure =>
@@ -130,7 +140,7 @@ export function openPipeline(options: PipelineOptions): Pipeline {
       options.onFinished?.(finished)
     },
     circuits: {
-      firstOpen: () => circuits.firstOpen() ?? (clearing ? 'database' : null),
+      firstOpen: () => circuits.firstOpen() ?? (begun && !clearing ? null : 'database'),
       waitMs: circuits.waitMs,
     },
     leases,
@@ -174,6 +184,8 @@ export function openPipeline(options: PipelineOptions): Pipeline {
 
   /** While it runs nothing new is claimed: a claim whose answer is still on its way would be taken for an orphan. */
   async function afterOutage(): Promise<void> {
+    // At the start the recovery goes on by itself, and there a claim without an actor did cost a worker.
+    if (!begun) return
     clearing = true
     try {
       await settleOutbox()
@@ -224,8 +236,13 @@ export function openPipeline(options: PipelineOptions): Pipeline {
     database,
     circuits,
     dispatcher,
+    storage: transfer.storage,
     failureOf,
     settleOutbox,
+    begin: () => {
+      begun = true
+      dispatcher.look()
+    },
     close: async () => {
       due.stop()
       leases.stop()

@@ -28,6 +28,8 @@ export interface FinishedRun {
 /** One claim's actor, made when it is claimed and gone when it is settled. */
 export interface AttachmentRun {
   readonly claim: Claim
+  /** The state of its machine, without the states around it. */
+  state(): string
   /** Begins the work; settles when the lane is free again, which is before the database has answered. */
   runInLane(): Promise<void>
   loseLease(): void
@@ -88,6 +90,7 @@ function startRun(
   return {
     claim,
     done,
+    state: () => innermost(actor.getSnapshot().value),
     runInLane: () =>
       new Promise(resolve => {
         if (!actor.getSnapshot().matches('waiting')) return resolve()
@@ -103,6 +106,9 @@ function startRun(
     },
   }
 }
+
+const innermost = (value: AttachmentSnapshot['value']): string =>
+  typeof value === 'string' ? value : value.UPLOADING
 
 const needsLane = (snapshot: AttachmentSnapshot): boolean =>
   snapshot.matches('waiting') ||

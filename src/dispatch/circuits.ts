@@ -18,6 +18,8 @@ export interface Circuits {
   firstOpen(): Dependency | null
   /** `closed`, `open` or `probing` for each. */
   states(): Record<Dependency, string>
+  /** What that dependency is out for; null while its circuit is closed. */
+  outage(dependency: Dependency): CircuitOutage | null
   /** Milliseconds until that dependency is tried again. */
   waitMs(dependency: Dependency): number
   trip(dependency: Dependency, failure: Failure): void
@@ -32,13 +34,26 @@ export interface Circuits {
   stop(): void
 }
 
+export interface CircuitOutage {
+  readonly code: string
+  readonly message: string
+  readonly since: Date
+  /** Probes sent in this outage. */
+  readonly probes: number
+}
+
 export function startCircuits(options: CircuitsOptions): Circuits {
   const running = new Map<Dependency, Promise<boolean>>()
   const stopped = new AbortController()
+  const since = new Map<Dependency, Date>()
+  const onChange = (change: CircuitEmitted): void => {
+    if (change.type === 'opened') since.set(change.dependency, new Date())
+    options.onChange(change)
+  }
   const actors = {
-    whatsapp: startCircuit('whatsapp', options),
-    storage: startCircuit('storage', options),
-    database: startCircuit('database', options),
+    whatsapp: startCircuit('whatsapp', { ...options, onChange }),
+    storage: startCircuit('storage', { ...options, onChange }),
+    database: startCircuit('database', { ...options, onChange }),
   }
 
   const stateOf = (dependency: Dependency): string => String(actors[dependency].getSnapshot().value)
@@ -63,6 +78,16 @@ export function startCircuits(options: CircuitsOptions): Circuits {
       storage: stateOf('storage'),
       database: stateOf('database'),
     }),
+    outage: dependency => {
+      const { outage, probes } = actors[dependency].getSnapshot().context
+      if (outage === null) return null
+      return {
+        code: outage.code,
+        message: outage.message,
+        since: since.get(dependency) ?? new Date(),
+        probes,
+      }
+    },
     waitMs: dependency => actors[dependency].getSnapshot().context.waitMs,
     trip: (dependency, failure) => actors[dependency].send({ type: 'TRIP', failure }),
     works: async dependency => {

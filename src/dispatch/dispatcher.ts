@@ -35,6 +35,10 @@ export interface Dispatcher {
   /** Something may be due: a wake-up, a sweep, a circuit that closed. Cheap, and never two claims at once. */
   look(): void
   counts(): DispatcherCounts
+  /** How many live attachments are in each state of their machine. */
+  states(): Readonly<Record<string, number>>
+  /** How many lanes may be busy. */
+  laneLimit(): number
   /** How many lanes may be busy from now on; what is in one already stays. */
   limitLanes(lanes: number): void
   /** Whether that claim is worked on or being settled here. */
@@ -170,11 +174,22 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     clearTimeout(giveUp)
   }
 
+  function states(): Record<string, number> {
+    const found: Record<string, number> = {}
+    for (const run of live) {
+      const state = run.state()
+      found[state] = (found[state] ?? 0) + 1
+    }
+    return found
+  }
+
   return {
     look,
+    states,
     isLive: ({ id, claimToken }) =>
       [...live].some(({ claim }) => claim.id === id && claim.claimToken === claimToken),
     counts: () => ({ claimed, inLanes: lanes.pending, live: live.size, paused }),
+    laneLimit: () => lanes.concurrency,
     limitLanes: wanted => {
       lanes.concurrency = wanted
     },

@@ -118,7 +118,9 @@ function join(head: Gathered, { body }: Download, inspector: Inspector): void {
   }
   inspector.on('error', () => {}).on('close', () => body.destroy())
   for (const chunk of head.chunks) inspector.write(chunk)
-  if (body.destroyed) broken()
+  // A body that came with its headers may have ended with the head: a pipe would wait for an end that was already told.
+  if (body.readableEnded) inspector.end()
+  else if (body.destroyed) broken()
   else body.on('close', broken).pipe(inspector)
 }
 

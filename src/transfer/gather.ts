@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { Dispatcher } from 'undici'
+import type { Answer } from './http.ts'
 
 /** The beginning of a body: all of it when `ended`, otherwise the body is paused and goes on after it. */
 export interface Gathered {
@@ -62,10 +62,7 @@ const ANSWER_LIMIT = 256 * 1024
  * An API's answer as text, at most about 256 KB of it; the rest of a longer one is thrown away. One of a
  * declared, small length goes through undici's own reader, which saves 8 percent of a 200 KB copy.
  */
-export async function readText({
-  headers,
-  body,
-}: Pick<Dispatcher.ResponseData, 'headers' | 'body'>): Promise<string> {
+export async function readText({ headers, body }: Pick<Answer, 'headers' | 'body'>): Promise<string> {
   if (Number(headers['content-length'] ?? Number.NaN) <= ANSWER_LIMIT) return body.text()
   const gathered = await gather(body, ANSWER_LIMIT)
   if (!gathered.ended) body.destroy()

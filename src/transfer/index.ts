@@ -1,9 +1,9 @@
-import { Agent } from 'undici'
 import type { Claim, ResolvedMedia, StoredObject } from '../attachment.ts'
 import { UserError } from '../errors.ts'
 import { isLoopback } from '../settings-fields.ts'
 import { DEFAULT_TIMEOUTS, type TransferConfig } from './config.ts'
 import { copyMedia } from './copy.ts'
+import { type Connections, openConnections } from './http.ts'
 import { lowerKeys } from './object-key.ts'
 import { probeStorage } from './probe.ts'
 import { findStored } from './recover.ts'
@@ -49,23 +49,13 @@ export interface Transfer {
 const NEVER = new AbortController().signal
 
 /** Throws a UserError when an address in the configuration must not carry a token or key. */
-export function createTransfer(config: TransferConfig): Transfer {
+export function createTransfer(config: TransferConfig, given?: Connections): Transfer {
   needSafeAddress('WHATSAPP_GRAPH_URL', config.graphUrl)
   needSafeAddress('SUPABASE_URL', config.supabaseUrl)
   const timeouts = { ...DEFAULT_TIMEOUTS, ...config.timeouts }
-  // Beside the lanes: probes, clean-up and the look for earlier objects. HTTP/1.1 is what was measured.
-  const connections = config.concurrency + 4
-  const pool = {
-    allowH2: false,
-    connect: { timeout: timeouts.connectMs },
-    headersTimeout: timeouts.answerMs,
-    bodyTimeout: timeouts.idleMs,
-    connections,
-  }
-  const metaAgent = new Agent(pool)
-  const storageAgent = new Agent(pool)
-  const whatsapp = createWhatsApp(config, timeouts, metaAgent)
-  const storage = createStorage(config, timeouts, storageAgent)
+  const connections = given ?? openConnections(config.concurrency, timeouts)
+  const whatsapp = createWhatsApp(config, timeouts, connections.meta)
+  const storage = createStorage(config, timeouts, connections.storage)
   let closing: Promise<void> | undefined
 
   /** Addresses that were not asked for, since the file itself is already here. */
@@ -120,7 +110,7 @@ export function createTransfer(config: TransferConfig): Transfer {
     discard: (bucket, key) => storage.removeObjects(bucket, [key], NEVER),
     discardEarlier: async claim => storage.removeObjects(claim.bucket, lowerKeys(claim), NEVER),
     close: () => {
-      closing ??= Promise.all([metaAgent.destroy(), storageAgent.destroy()]).then(() => undefined)
+      closing ??= connections.close()
       return closing
     },
   }

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
-import type { Agent, Dispatcher } from 'undici'
 import type { TransferConfig, TransferTimeouts } from './config.ts'
 import { withDeadline } from './deadline.ts'
 import { noAnswer, tooSlow } from './failure.ts'
 import { parseJson, readText } from './gather.ts'
+import type { Answer, Http, Request } from './http.ts'
 import { bucketSegment, keyFault } from './object-key.ts'
 import { isRecord } from './rate-headers.ts'
 import { alreadyExists, isMissing, storageAnswer, storageFailure } from './storage-errors.ts'
@@ -30,6 +30,10 @@ export interface ListedObject {
   /** Without the folder's name in front. */
   readonly name: string
   readonly isFolder: boolean
+  /** Bytes; null for a folder. */
+  readonly size: number | null
+  /** ISO 8601; null for a folder. */
+  readonly createdAt: string | null
 }
 
 /** Storage's HTTP API. Everything throws TransferError; keys are checked before they become an address. */
@@ -47,6 +51,16 @@ export interface Storage {
   /** One page of a folder, by name; `search` is the beginning of a name. */
   listObjects(bucket: string, folder: string, page: ListPage, signal: AbortSignal): Promise<ListedObject[]>
   readBucket(bucket: string, signal: AbortSignal): Promise<void>
+  /** A URL that gives the object to whoever has it, for so long; null for no such object. */
+  signUrl(wanted: SignedUrl, signal: AbortSignal): Promise<string | null>
+}
+
+export interface SignedUrl {
+  readonly bucket: string
+  readonly key: string
+  readonly seconds: number
+  /** The name to save it under; null lets a browser show it. */
+  readonly download: string | null
 }
 
 export interface ListPage {
@@ -55,29 +69,31 @@ export interface ListPage {
   readonly offset: number
 }
 
+export type StorageConfig = Pick<TransferConfig, 'supabaseUrl' | 'supabaseKey' | 'version'>
+
 const REMOVED_AT_ONCE = 500
 
-export function createStorage(config: TransferConfig, timeouts: TransferTimeouts, agent: Agent): Storage {
+export function createStorage(config: StorageConfig, timeouts: TransferTimeouts, http: Http): Storage {
   const base = new URL(config.supabaseUrl)
   const prefix = `${base.pathname.replace(/\/+$/, '')}/storage/v1`
   const auth = authHeaders(config.supabaseKey, config.version)
 
   async function send(
-    method: Dispatcher.HttpMethod,
+    method: Request['method'],
     path: string,
     signal: AbortSignal,
     content: { body?: string | Buffer | Readable; headers?: Record<string, string> } = {},
-  ): Promise<Dispatcher.ResponseData> {
+  ): Promise<Answer> {
     const headers = { ...auth, ...content.headers }
     try {
       const body = content.body ?? null
-      return await agent.request({ origin: base.origin, path: prefix + path, method, headers, body, signal })
+      return await http.request({ origin: base.origin, path: prefix + path, method, headers, body, signal })
     } catch (error) {
       throw noAnswer('storage', error)
     }
   }
 
-  async function read(answer: Dispatcher.ResponseData): Promise<RefusedAnswer> {
+  async function read(answer: Answer): Promise<RefusedAnswer> {
     const text = await readText(answer).catch(error => {
       throw noAnswer('storage', error)
     })
@@ -87,7 +103,7 @@ export function createStorage(config: TransferConfig, timeouts: TransferTimeouts
 
   /** A small call with JSON in and out, under its own deadline. */
   function call(
-    method: Dispatcher.HttpMethod,
+    method: Request['method'],
     path: string,
     signal: AbortSignal,
     content?: unknown,
@@ -172,18 +188,42 @@ export function createStorage(config: TransferConfig, timeouts: TransferTimeouts
       if (answer.status !== 200) throw storageFailure(answer, Date.now())
       const said = parseJson(answer.text)
       if (!Array.isArray(said)) throw badAnswer('a list of objects with no list', answer.text)
-      return said.flatMap(entry =>
-        isRecord(entry) && typeof entry.name === 'string'
-          ? [{ name: entry.name, isFolder: entry.id === null }]
-          : [],
-      )
+      return said.flatMap(listed)
     },
 
     async readBucket(bucket, signal) {
       const answer = await call('GET', `/bucket/${bucketSegment(bucket)}`, signal)
       if (answer.status !== 200) throw storageFailure(answer, Date.now())
     },
+
+    async signUrl({ bucket, key, seconds, download }, signal) {
+      const answer = await call('POST', objectPath('/object/sign/', bucket, key), signal, {
+        expiresIn: seconds,
+      })
+      if (answer.status !== 200) return missingOrThrow(answer)
+      const said = parseJson(answer.text)
+      const path = isRecord(said) ? said.signedURL : undefined
+      if (typeof path !== 'string' || !path.startsWith('/')) {
+        throw badAnswer('a wish for a signed URL with none', answer.text)
+      }
+      const url = new URL(`${base.origin}${prefix}${path}`)
+      if (download !== null) url.searchParams.set('download', download)
+      return url.href
+    },
   }
+}
+
+function listed(entry: unknown): ListedObject[] {
+  if (!isRecord(entry) || typeof entry.name !== 'string') return []
+  const size = isRecord(entry.metadata) ? entry.metadata.size : undefined
+  return [
+    {
+      name: entry.name,
+      isFolder: entry.id === null,
+      size: typeof size === 'number' ? size : null,
+      createdAt: typeof entry.created_at === 'string' ? entry.created_at : null,
+    },
+  ]
 }
 
 /**

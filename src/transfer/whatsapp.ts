@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream'
-import type { Agent, Dispatcher } from 'undici'
 import type { Claim, ResolvedMedia } from '../attachment.ts'
 import type { TransferConfig, TransferTimeouts } from './config.ts'
 import { withDeadline } from './deadline.ts'
 import { noAnswer, tooSlow } from './failure.ts'
 import { parseJson, readText } from './gather.ts'
 import { tokenHosts } from './hosts.ts'
+import type { Answer, Http } from './http.ts'
 import { hexSha256 } from './integrity.ts'
 import { type Headers, isRecord, usageOf } from './rate-headers.ts'
 import { TransferError } from './transfer-error.ts'
@@ -36,7 +36,7 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308])
 const GRAPH_ID = /^[A-Za-z0-9_-]{1,200}$/
 
 /** The Graph API and Meta's media host, by `undici.request`: `fetch` holds streamed bodies in memory. */
-export function createWhatsApp(config: TransferConfig, timeouts: TransferTimeouts, agent: Agent): WhatsApp {
+export function createWhatsApp(config: TransferConfig, timeouts: TransferTimeouts, http: Http): WhatsApp {
   const hosts = tokenHosts(config.graphUrl, config.mediaHosts)
   const graph = new URL(config.graphUrl)
   const graphPath = `${graph.pathname.replace(/\/+$/, '')}/${config.graphVersion}/`
@@ -51,7 +51,7 @@ export function createWhatsApp(config: TransferConfig, timeouts: TransferTimeout
     wide = false,
   ) {
     try {
-      const answer = await agent.request({
+      const answer = await http.request({
         origin: url.origin,
         path,
         method: 'GET',
@@ -68,7 +68,7 @@ export function createWhatsApp(config: TransferConfig, timeouts: TransferTimeout
     }
   }
 
-  async function refused(answer: Dispatcher.ResponseData): Promise<RefusedAnswer> {
+  async function refused(answer: Answer): Promise<RefusedAnswer> {
     const text = await readText(answer).catch(() => '')
     return told(answer.statusCode, answer.headers, text)
   }
@@ -179,7 +179,7 @@ export function createWhatsApp(config: TransferConfig, timeouts: TransferTimeout
   }
 }
 
-function opened(answer: Dispatcher.ResponseData): Download {
+function opened(answer: Answer): Download {
   const encoding = answer.headers['content-encoding']
   if (encoding !== undefined && encoding !== 'identity') {
     letGo(answer.body)

@@ -1,0 +1,137 @@
+import { adviceFor } from '../../machines/advice.ts'
+import type { SummaryAnswer } from '../api-shapes.ts'
+import { describeError } from '../errors.ts'
+import type { Health } from './health.ts'
+import { realtimeAdvice } from './health.ts'
+import type { DaemonView, DatabaseSummary } from './sources.ts'
+
+/** What the database said last, and whether it still answers. */
+export interface SummaryReading {
+  readonly summary: DatabaseSummary
+  readonly readAt: Date
+  /** Why it could not be read anew. */
+  readonly error: unknown
+}
+
+export interface SummaryCache {
+  /** At most `maxAgeMs` old, or as old as a slow database makes it. Rejects when there never was an answer. */
+  read(): Promise<SummaryReading>
+  /** So that what an operator has just done is seen at once. */
+  expire(): void
+}
+
+/** A call that took long is repeated less often: reading the summary is at most a tenth of the database's work. */
+const REST = 10
+
+/**
+ * One reading for all who ask: pages, scrapes, streams. Nobody asks, nothing is read; while the database is away
+ * the last reading stands, with the reason.
+ */
+export function cacheSummary(
+  read: () => Promise<DatabaseSummary>,
+  maxAgeMs: number,
+  now = () => performance.now(),
+): SummaryCache {
+  let last: SummaryReading | undefined
+  let failure: unknown
+  let freshUntil = Number.NEGATIVE_INFINITY
+  let reading: Promise<void> | undefined
+
+  async function readAnew(): Promise<void> {
+    const startedAt = now()
+    try {
+      last = { summary: await read(), readAt: new Date(), error: undefined }
+    } catch (error) {
+      failure = error
+      if (last !== undefined) last = { ...last, error }
+    }
+    freshUntil = now() + Math.max(maxAgeMs, (now() - startedAt) * REST)
+  }
+
+  return {
+    async read() {
+      if (now() >= freshUntil) {
+        reading ??= readAnew().finally(() => {
+          reading = undefined
+        })
+        await reading
+      }
+      if (last === undefined) throw failure
+      return last
+    },
+    expire: () => {
+      freshUntil = Number.NEGATIVE_INFINITY
+    },
+  }
+}
+
+/** A daemon that was not seen for three of the usual beats is taken for gone. */
+const ALIVE_MS = 90_000
+
+export interface SummaryParts {
+  readonly version: string
+  readonly daemon: DaemonView
+  readonly health: Health
+  readonly reading: SummaryReading
+  readonly aliveMs: number
+  readonly now: Date
+}
+
+/** Three beats, and never less than the usual three. */
+export const aliveFor = (canaryIntervalMs: number): number => Math.max(ALIVE_MS, 3 * canaryIntervalMs)
+
+/** The answer of `/api/summary`: this daemon as it is now, and all daemons' work as the database had it. */
+export function summaryAnswer({
+  version,
+  daemon,
+  health,
+  reading,
+  aliveMs,
+  now,
+}: SummaryParts): SummaryAnswer {
+  const { counts, due, oldest_due_at, expiring_24h, rejected, paused, daemons } = reading.summary
+  const realtime = daemon.realtime()
+  return {
+    version,
+    worker: daemon.worker(),
+    now: now.toISOString(),
+    counts,
+    due,
+    oldest_due_at,
+    expiring_24h,
+    rejected,
+    paused,
+    lanes: daemon.lanes(),
+    realtime: {
+      hearing: realtime.hearing,
+      cause: realtime.cause,
+      advice: realtime.hearing ? null : realtimeAdvice(realtime),
+      announced: realtime.announced,
+      missed: realtime.missed,
+    },
+    circuits: daemon.circuits().map(({ dependency, state, outage }) => ({
+      dependency,
+      state,
+      code: outage?.code ?? null,
+      reason: outage?.message ?? null,
+      advice: outage === null ? null : adviceFor(dependency, outage.code),
+      since: outage?.since.toISOString() ?? null,
+      probes: outage?.probes ?? 0,
+    })),
+    daemons: daemons.map(({ worker, state, circuits, version: theirs, beat, last_seen }) => ({
+      worker,
+      state,
+      circuits,
+      version: theirs,
+      beat,
+      last_seen,
+      alive: state !== 'stopped' && now.getTime() - Date.parse(last_seen) < aliveMs,
+    })),
+    ready: { status: health.status, reasons: [...health.reasons] },
+    machine: daemon.machine(),
+    stale:
+      reading.error === undefined
+        ? null
+        : { read_at: reading.readAt.toISOString(), error: describeError(reading.error) },
+  }
+}
