@@ -1,96 +1,40 @@
 #!/usr/bin/env node
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
+import { addCompletion } from './cli/completion.ts'
+import { addDaemonCommands } from './cli/daemon.ts'
+import { addLocalCommands } from './cli/local.ts'
+import { addOperatorCommands } from './cli/operator.ts'
+import { addUpkeepCommands } from './cli/upkeep.ts'
 import { describeError, UserError, withoutSecrets } from './errors.ts'
 import { VERSION } from './version.ts'
+
+const A_WORKING_DAY = `
+A working day:
+  mediaferry status                            is everything arriving?
+  mediaferry status 42                         why did this one not arrive, and what to do
+  mediaferry doctor                            what is wrong here, and how to mend it
+  mediaferry retry 42                          try it again
+  mediaferry retry --failed --code integrity   and all that failed for the same reason
+  mediaferry pause --reason 'moving house'     nothing new is claimed, in any daemon
+  mediaferry resume
+  */5 * * * *  mediaferry sweep --limit 50 --verbose    from cron, in the place of a daemon
+
+Exit codes: 0 when all went well, 1 when something did not, 130 after Ctrl-C.
+The settings are read from the environment and from a file .env in this folder.
+`
 
 /** The commands, and the only place with exit codes: 0 when all went well, 1 otherwise, 130 after Ctrl-C. */
 const program = new Command('mediaferry')
   .description('Carries WhatsApp media into your own Supabase Storage: once, whole and checked.')
   .version(VERSION)
   .showHelpAfterError('(`mediaferry --help` lists the commands)')
+  .addHelpText('after', A_WORKING_DAY)
 
-program
-  .command('start')
-  .description('run the daemon until it is told to stop')
-  .action(async () => {
-    await (await import('./commands/start.ts')).start()
-    // realtime-js 2.119 leaves a timer of ten seconds behind a disconnect; everything of ours is closed by now.
-    process.exit(0)
-  })
-
-program
-  .command('dev')
-  .description('run a whole Supabase project and a WhatsApp simulator on this machine')
-  .option('--supabase-cli', 'use the project of a running `supabase start` instead of our own')
-  .action(async options => {
-    process.exitCode = await (await import('./commands/dev.ts')).dev(options)
-  })
-
-program
-  .command('demo')
-  .description('watch real files travel from a webhook into Storage, checked byte for byte')
-  .option('--once', 'end by itself; exit 0 only when every byte matched')
-  .option('--json', 'end with one line of JSON on standard output')
-  .action(async options => {
-    const { checkLocalPackages } = await import('./commands/local-packages.ts')
-    checkLocalPackages(['cli-progress'])
-    const { demo } = await import('./commands/demo.ts')
-    process.exitCode = await demo(options)
-  })
-
-program
-  .command('sweep')
-  .description('claim and carry what is due, then end: for cron, beside a daemon or without one')
-  .option('--limit <n>', 'attachments at the most', wholeNumber, 50)
-  .option('--verbose', 'say what was done with each')
-  .action(async options => {
-    const { sweep } = await import('./commands/sweep.ts')
-    process.exitCode = await sweep(options)
-  })
-
-program
-  .command('status')
-  .description('how many attachments are in each state, and which daemons are alive')
-  .option('--json', 'for programs')
-  .action(async options => (await import('./commands/status.ts')).status(options))
-
-program
-  .command('replay')
-  .description('send a file as WhatsApp would, through the simulator of `mediaferry dev`')
-  .option('--image', 'a picture')
-  .option('--video', 'a video')
-  .option('--audio', 'a voice note')
-  .option('--document', 'a document')
-  .option('--sticker', 'a sticker')
-  .requiredOption('--from <phone>', 'the sender, with country code', phone)
-  .option('--file <path>', 'a file of your own; a small sample when left out')
-  .option('--count <n>', 'so many messages', wholeNumber, 1)
-  .action(async options => {
-    const { kindOf, replay } = await import('./commands/replay.ts')
-    await replay({ ...options, kind: kindOf(options) })
-  })
-
-program
-  .command('retry')
-  .description('try FAILED attachments again, with all their attempts')
-  .argument('[id...]', 'attachments by id', (text: string, ids: number[]) => [...ids, wholeNumber(text)], [])
-  .option('--failed', 'all that are FAILED')
-  .option('--code <code>', 'of those, the ones that failed for this reason')
-  .action(async (ids, options) => {
-    const { retry } = await import('./commands/retry.ts')
-    process.exitCode = await retry(ids, options)
-  })
-
-program
-  .command('pause')
-  .description('claim nothing new, in any daemon; what is under way is finished')
-  .option('--reason <text>', 'shown to whoever looks')
-  .action(async options => (await import('./commands/pause.ts')).setPaused(true, options.reason ?? null))
-
-program
-  .command('resume')
-  .description('claim again')
-  .action(async () => (await import('./commands/pause.ts')).setPaused(false, null))
+addDaemonCommands(program)
+addOperatorCommands(program)
+addUpkeepCommands(program)
+addLocalCommands(program)
+addCompletion(program)
 
 try {
   await program.parseAsync()
@@ -101,15 +45,4 @@ try {
     process.stderr.write(`${withoutSecrets(String(error.stack))}\n`)
   // Not merely the code: under PM2 its channel to us would keep a failed start alive.
   process.exit(1)
-}
-
-function phone(text: string): string {
-  const digits = text.replace(/[\s()+-]/g, '')
-  if (/^\d{5,20}$/.test(digits)) return digits
-  throw new InvalidArgumentError('must be a phone number with its country code.')
-}
-
-function wholeNumber(text: string): number {
-  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('must be a whole number from 1.')
 }

@@ -6,6 +6,7 @@ import { type DemoCounts, watch } from '../demo/watch.ts'
 import { writeEnvironmentFile } from '../local/dev-environment.ts'
 import { type LocalProject, startProject } from '../local/project.ts'
 import { burst, demoSet } from '../local/samples/index.ts'
+import { MEDIAFERRY } from './called.ts'
 import { environmentOf } from './dev.ts'
 import { stopSignal } from './stop-signal.ts'
 
@@ -132,7 +133,7 @@ function whatNext(project: LocalProject): string {
   return `
 All of it is still running at ${project.url}. In another terminal:
 
-  env $(cat ${ENVIRONMENT_FILE}) npm run mediaferry -- status
+  env $(cat ${ENVIRONMENT_FILE}) ${MEDIAFERRY} status
   tail -f ${LOG_FILE} | npx pino-pretty
 
 Ctrl-C stops it.`

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { UserError } from '../errors.ts'
 import { type DevEnvironment, writeEnvironmentFile } from '../local/dev-environment.ts'
 import type { LocalProject } from '../local/project.ts'
+import { MEDIAFERRY } from './called.ts'
 import { checkLocalPackages } from './local-packages.ts'
 import { stopSignal } from './stop-signal.ts'
 
@@ -125,8 +126,8 @@ function printAddresses(environment: DevEnvironment, rows: readonly [string, str
   writeEnvironmentFile(ENVIRONMENT_FILE, environment)
   process.stdout.write(`\n${rows.map(([name, address]) => `${name.padEnd(10)} ${address}`).join('\n')}\n\n`)
   process.stdout.write(`Its settings are in ${ENVIRONMENT_FILE}. In another terminal:\n`)
-  process.stdout.write(`  env $(cat ${ENVIRONMENT_FILE}) npm run mediaferry -- start\n`)
-  process.stdout.write(`  env $(cat ${ENVIRONMENT_FILE}) npm run mediaferry -- status\n\nCtrl-C stops it.\n`)
+  process.stdout.write(`  env $(cat ${ENVIRONMENT_FILE}) ${MEDIAFERRY} start\n`)
+  process.stdout.write(`  env $(cat ${ENVIRONMENT_FILE}) ${MEDIAFERRY} status\n\nCtrl-C stops it.\n`)
 }
 
 function tellPort(what: string, wished: number, url: string): void {

@@ -16,7 +16,7 @@ export async function setPaused(paused: boolean, reason: string | null): Promise
 }
 
 /** A container's user need not have a name. */
-function whoAsks(): string {
+export function whoAsks(): string {
   try {
     return userInfo().username
   } catch {

@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import { startDaemon } from '../daemon.ts'
 import { createLog } from '../log.ts'
 import { environment, readSettings } from '../settings.ts'
@@ -16,5 +17,7 @@ export async function start(): Promise<void> {
   if (daemon === null) return
   // PM2's wait_ready; harmless without it.
   process.send?.('ready')
+  // Node writes its compile cache (NODE_COMPILE_CACHE) when it ends in order; one that is killed leaves it all the same.
+  flushCompileCache()
   await daemon.ended
 }

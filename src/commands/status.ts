@@ -1,37 +1,94 @@
-import { openDatabase } from '../database/database.ts'
-import { tidyText } from '../errors.ts'
+import { schemaFault } from '../database/schema-version.ts'
+import { UserError } from '../errors.ts'
 import { environment, readSettings, supabaseOf } from '../settings.ts'
+import { overviewLine, overviewText } from './status/overview.ts'
+import { type Overview, openStatus, type Story } from './status/read.ts'
+import { eventLine, storyText } from './status/story.ts'
+import { type WatchOptions, watch } from './status/watch.ts'
+import { stopSignal } from './stop-signal.ts'
+import { type Look, lookOf, moment } from './terminal.ts'
 
-const STATES = ['PENDING', 'UPLOADING', 'UPLOADED', 'FAILED'] as const
+export interface StatusOptions {
+  readonly json?: true
+  readonly watch?: true
+  /** How many of the newest attachments. */
+  readonly newest: number
+}
 
-/** `mediaferry status`: where all attachments are, and who is at work. */
-export async function status(options: { json?: true }): Promise<void> {
-  const database = openDatabase(supabaseOf(readSettings(environment(), ['supabase'])))
+const EVERY_MS = 1000
+
+/**
+ * `mediaferry status`: where all attachments are, who is at work, and the newest files; `mediaferry status ID`: one of
+ * them with its story. Throws a UserError for an id that is none.
+ */
+export async function status(id: number | undefined, options: StatusOptions): Promise<void> {
+  const reader = openStatus(supabaseOf(readSettings(environment(), ['supabase'])))
+  const look = lookOf(process.stdout)
   try {
-    const summary = await database.summary()
-    process.stdout.write(options.json === true ? `${JSON.stringify(summary)}\n` : `${asText(summary)}\n`)
+    const fault = schemaFault(await reader.schemaVersion())
+    if (fault !== undefined) process.stderr.write(`warning: ${fault.message}\n${fault.hint}\n`)
+    if (id === undefined) await follow(options, () => reader.overview(options.newest), allOf(look))
+    else await follow(options, () => known(reader.story(id), id), oneOf(look))
   } finally {
-    await database.close()
+    await reader.close()
   }
 }
 
-type Summary = Awaited<ReturnType<ReturnType<typeof openDatabase>['summary']>>
+type View<Answer> = Pick<WatchOptions<Answer>, 'draw' | 'lines'> & {
+  readonly json: (answer: Answer) => unknown
+}
 
-function asText(summary: Summary): string {
-  const lines = STATES.map(state => `${state.padEnd(10)} ${String(summary.counts[state]).padStart(9)}`)
-  if (summary.oldest_due_at !== null)
-    lines.push(`${summary.due} due, the oldest since ${summary.oldest_due_at}`)
-  if (summary.expiring_24h > 0) lines.push(`${summary.expiring_24h} will be deleted by Meta within 24 hours`)
-  if (summary.rejected > 0)
-    lines.push(`${summary.rejected} webhook payloads were not understood and are kept`)
-  if (summary.paused !== null) {
-    const { changed_by: by, reason, changed_at: since } = summary.paused
-    lines.push(
-      `Paused since ${since} by ${by ?? 'somebody'}${reason === null ? '' : ` (${tidyText(reason)})`}: \`mediaferry resume\` goes on`,
-    )
+async function follow<Answer>(
+  options: StatusOptions,
+  read: () => Promise<Answer>,
+  { draw, lines, json }: View<Answer>,
+): Promise<void> {
+  if (options.watch !== true) {
+    const answer = await read()
+    process.stdout.write(`${options.json === true ? JSON.stringify(json(answer)) : draw(answer)}\n`)
+    return
   }
-  lines.push(summary.daemons.length === 0 ? 'No daemon is running' : 'Daemons:')
-  for (const daemon of summary.daemons)
-    lines.push(`  ${daemon.worker}  ${daemon.state}  last seen ${daemon.last_seen}`)
-  return lines.join('\n')
+  const stop = new AbortController()
+  process.stdout.on('error', () => stop.abort())
+  void stopSignal({ withTerminal: true }).then(() => stop.abort())
+  const asJson = (answer: Answer, before: Answer | undefined) => {
+    const line = JSON.stringify(json(answer))
+    return before !== undefined && line === JSON.stringify(json(before)) ? [] : [line]
+  }
+  await watch({
+    read,
+    draw,
+    lines: options.json === true ? asJson : lines,
+    output: process.stdout,
+    redraw: process.stdout.isTTY === true && options.json !== true,
+    everyMs: EVERY_MS,
+    signal: stop.signal,
+  })
+}
+
+const allOf = (look: Look): View<Overview> => ({
+  draw: answer => overviewText(answer, look, Date.now()),
+  lines: (answer, before) => {
+    const line = overviewLine(answer)
+    if (before !== undefined && line === overviewLine(before)) return []
+    return [`${moment(new Date().toISOString())}  ${line}`]
+  },
+  json: ({ summary, newest }) => ({ ...summary, newest }),
+})
+
+const oneOf = (look: Look): View<Story> => ({
+  draw: story => storyText(story, look, Date.now()),
+  lines: ({ events, attachment }, before) => {
+    const told = before?.events.at(-1)?.id ?? 0
+    const state =
+      attachment.upload_status === before?.attachment.upload_status ? [] : [attachment.upload_status]
+    return [...events.filter(event => event.id > told).map(event => eventLine(event, look).trim()), ...state]
+  },
+  json: ({ attachment, lead, events }) => ({ attachment, lead, events }),
+})
+
+async function known(asked: Promise<Story | undefined>, id: number): Promise<Story> {
+  const story = await asked
+  if (story !== undefined) return story
+  throw new UserError(`There is no attachment ${id}.`, { hint: '`mediaferry status` lists the newest.' })
 }

@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import { schemaFault } from '../database/schema-version.ts'
 import { createLog } from '../log.ts'
 import { openPipeline, type Pipeline } from '../pipeline.ts'
 import { environment, readSettings, type Settings } from '../settings.ts'
@@ -14,14 +15,29 @@ const CLOSE_GRACE_MS = 5000
 export async function sweep(options: { limit: number; verbose?: true }): Promise<number> {
   const settings = readSettings(environment(), ['supabase', 'token'])
   const stopped = stopSignal()
-  const { counts, hindrance } = await sweepOnce(settings, options.limit, options.verbose === true, stopped)
+  const { counts, hindrance, notDue } = await sweepOnce(
+    settings,
+    options.limit,
+    options.verbose === true,
+    stopped,
+  )
   const told = Object.entries(counts).filter(([, count]) => count > 0)
   const done = told.length > 0 ? told.map(([name, count]) => `${count} ${name}`).join(', ') : null
-  process.stdout.write(`${[done, hindrance].filter(text => text !== null).join('; ') || 'nothing is due'}\n`)
+  const skipped = notDue > 0 ? `; ${notDue} skipped, tried less than RETRY_DELAY ago` : ''
+  const what = [done, hindrance].filter(text => text !== null).join('; ') || 'nothing is due'
+  process.stdout.write(`${what}${skipped}\n`)
   return hindrance === null && counts.uploaded === sum(Object.values(counts)) ? 0 : 1
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)
+
+interface Sweep {
+  readonly counts: SweepCounts
+  /** Why nothing more could be done. */
+  readonly hindrance: string | null
+  /** Attachments that were tried lately by somebody else, and wait for their next attempt. */
+  readonly notDue: number
+}
 
 interface SweepCounts {
   uploaded: number
@@ -36,7 +52,7 @@ async function sweepOnce(
   limit: number,
   verbose: boolean,
   stopped: Promise<string>,
-): Promise<{ readonly counts: SweepCounts; readonly hindrance: string | null }> {
+): Promise<Sweep> {
   // The log goes to standard error, so that cron's mail and a pipe get the one line of the outcome by itself.
   const log = createLog(verbose ? settings.LOG_LEVEL : 'error', pino.destination(2))
   const warn = (warning: { code: string; message: string }) => log.warn(warning, 'state file')
@@ -76,10 +92,31 @@ async function sweepOnce(
       if (held === 0) done()
     },
   })
-  pipeline.dispatcher.look()
-  await Promise.race([nothingLeft, stopped])
-  await pipeline.dispatcher.drain(settings.DRAIN_TIMEOUT, CLOSE_GRACE_MS)
-  await pipeline.close()
-  state.close()
-  return { counts, hindrance }
+  try {
+    const version = await pipeline.database
+      .schemaVersion()
+      .catch(error => pipeline.circuits.trip('database', pipeline.failureOf(error)))
+    const fault = version === undefined ? undefined : schemaFault(version)
+    if (fault !== undefined) throw fault
+    pipeline.begin()
+    await Promise.race([nothingLeft, stopped])
+    await pipeline.dispatcher.drain(settings.DRAIN_TIMEOUT, CLOSE_GRACE_MS)
+    return { counts, hindrance, notDue: hindrance === null ? await notDueYet(pipeline, counts) : 0 }
+  } finally {
+    await pipeline.close()
+    state.close()
+  }
+}
+
+/** pipeline_summary() counts no further than this. */
+const MANY = 10_000
+
+async function notDueYet({ database }: Pipeline, { retry, interrupted }: SweepCounts): Promise<number> {
+  try {
+    const { counts, due } = await database.summary()
+    return due >= MANY ? 0 : Math.max(0, counts.PENDING - due - retry - interrupted)
+  } catch {
+    // Only what is told besides: what this sweep did is settled.
+    return 0
+  }
 }

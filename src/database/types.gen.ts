@@ -327,10 +327,12 @@ export type Database = {
         Args: { ids: number[]; lease: string; max: number; worker: string }
         Returns: Json
       }
+      count_prunable: { Args: { older_than: string; what: string }; Returns: Json }
       expiring_attachments: { Args: { within?: string }; Returns: Json }
       failure_counts: { Args: Record<PropertyKey, never>; Returns: Json }
       forget_lead: { Args: { lead_id: number; max?: number; phase: string }; Returns: Json }
       ingest_whatsapp_messages: { Args: { messages: Json; rejected: Json }; Returns: Json }
+      lead_footprint: { Args: { lead_id: number }; Returns: Json }
       list_attachments: {
         Args: {
           before?: number
@@ -348,8 +350,11 @@ export type Database = {
       mediaferry_checkup: { Args: { functions: string[]; tables: string[] }; Returns: Json }
       mediaferry_schema: { Args: Record<PropertyKey, never>; Returns: Json }
       pipeline_summary: { Args: Record<PropertyKey, never>; Returns: Json }
+      prune_records: { Args: { max?: number; older_than: string; what: string }; Returns: Json }
       raise_alert: { Args: { alert: string; detail: Json; quiet: string; worker?: string }; Returns: Json }
       record_events: { Args: { events: Json }; Returns: Json }
+      refetch_attachments: { Args: { objects: Json }; Returns: Json }
+      rejected_payload: { Args: { id: number }; Returns: Json }
       release_claims: { Args: { worker: string }; Returns: Json }
       renew_leases: { Args: { claims: Json; lease: string; worker: string }; Returns: Json }
       retry_attachments: { Args: { code?: string; ids?: number[]; max?: number }; Returns: Json }

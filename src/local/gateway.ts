@@ -8,6 +8,7 @@ import {
 import type { Duplex } from 'node:stream'
 import { createProxyServer } from 'httpxy'
 import { list } from './listing.ts'
+import { objectInfo } from './object-info.ts'
 import { sign } from './signing.ts'
 
 /** The one port of the local project, in front of everything that has a hosted address. */
@@ -89,6 +90,7 @@ function routeOf(incoming: IncomingMessage, { api, webhook }: GatewayRoutes): Ro
   const path = pathOf(incoming)
   if (incoming.method === 'POST' && path.startsWith('/storage/v1/object/sign/')) return { mended: sign }
   if (incoming.method === 'POST' && path.startsWith('/storage/v1/object/list/')) return { mended: list }
+  if (incoming.method === 'GET' && path.startsWith('/storage/v1/object/info/')) return { mended: objectInfo }
   if (/^\/(rest|storage)\/v1(\/|$)/.test(path)) return { target: api }
   const name = /^\/functions\/v1\/([^/]+)/.exec(path)?.[1]
   if (name === undefined) return { status: 404, body: { message: 'no Route matched with those values' } }

@@ -1,21 +1,15 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import pg from 'pg'
 import { UserError } from '../errors.ts'
+import { PACKAGE_ROOT } from '../package-root.ts'
 import type { ProjectKeys } from './keys.ts'
 import { startLite } from './lite.ts'
 import type { ChildRegistry } from './processes.ts'
 import { resultOf } from './run-program.ts'
 
-/** Where `supabase/` of this package stands: the migrations that every project gets. */
-export const PACKAGE_ROOT = packageRoot(import.meta.dirname)
-
-/** This file runs from src/local of a clone and from dist/src/local of the published package. */
-function packageRoot(folder: string): string {
-  return existsSync(join(folder, 'package.json')) ? folder : packageRoot(dirname(folder))
-}
+export { PACKAGE_ROOT }
 
 /**
  * What a hosted project has before anybody migrates it: the three roles, their login, the publication.

@@ -1,48 +1,17 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type pg from 'pg'
-import { projectKeys } from '../../../src/local/keys.ts'
-import { type Cluster, startCluster } from '../../../src/local/postgres.ts'
-import { prepareDatabase, query } from '../../../src/local/prepare.ts'
-import { openChildRegistry } from '../../../src/local/processes.ts'
-import { callFunction, cloneDatabase, type Scope, type TestDatabase } from '../../support/database.ts'
+import { callFunction, type Scope, type TestDatabase } from '../../support/database.ts'
+import { type OwnCluster, startOwnCluster } from '../../support/own-cluster.ts'
 import { ingest, message, pending } from './functions.ts'
 
-/**
- * The transaction horizon is the whole cluster's: an open transaction of another test would hold it back. So these
- * tests have a PostgreSQL of their own, without autovacuum's transactions.
- */
-const folder = mkdtempSync(join(tmpdir(), 'mediaferry-cursor-'))
-// As root, PostgreSQL runs as somebody else, who must get in.
-chmodSync(folder, 0o755)
-let cluster: Cluster
-
+let cluster: OwnCluster
 before(async () => {
-  const registry = await openChildRegistry(folder)
-  cluster = await startCluster({
-    folder: join(folder, 'postgres'),
-    registry,
-    settings: { autovacuum: 'off' },
-  })
-  await query(cluster.url('postgres'), 'create database prepared')
-  await prepareDatabase({
-    databaseUrl: cluster.url('prepared'),
-    folder: join(folder, 'lite'),
-    registry,
-    keys: projectKeys(join(folder, 'keys.json')),
-    fileSizeLimit: 1024,
-  })
+  cluster = await startOwnCluster()
 })
+after(() => cluster?.stop())
 
-after(async () => {
-  await cluster?.stop()
-  rmSync(folder, { recursive: true, force: true })
-})
-
-const ownDatabase = (scope: Scope) => cloneDatabase(scope, cluster.url('postgres'), 'prepared')
+const ownDatabase = (scope: Scope) => cluster.database(scope)
 
 interface Page {
   readonly cluster: string

@@ -1,0 +1,131 @@
+import { type Summary, summaryAnswer } from '../../database/answers.ts'
+import { type DatabaseOptions, openClient } from '../../database/client.ts'
+import { databaseError, noAnswer } from '../../database/database-error.ts'
+import { schemaVersion } from '../../database/schema-version.ts'
+import type { Database } from '../../database/types.gen.ts'
+
+type Tables = Database['public']['Tables']
+
+export type NewestRow = Pick<Tables['attachments']['Row'], (typeof NEWEST)[number]>
+export type AttachmentRow = Pick<Tables['attachments']['Row'], (typeof WHOLE)[number]>
+export type EventRow = Pick<
+  Tables['system_events']['Row'],
+  'id' | 'created_at' | 'event' | 'worker' | 'detail'
+>
+export type Lead = Pick<Tables['leads']['Row'], 'phone' | 'user_id' | 'profile_name'>
+
+/** Everything at a glance. */
+export interface Overview {
+  readonly summary: Summary
+  /** Newest first. */
+  readonly newest: readonly NewestRow[]
+}
+
+/** One attachment with its story. */
+export interface Story {
+  readonly attachment: AttachmentRow
+  readonly lead: Lead | null
+  /** The newest, oldest first. */
+  readonly events: readonly EventRow[]
+  /** What the daemons wait for at the moment, for a row that is not through. */
+  readonly summary: Summary
+}
+
+const NEWEST = [
+  'id',
+  'created_at',
+  'lead_id',
+  'kind',
+  'file_name',
+  'upload_status',
+  'upload_attempts',
+  'max_attempts',
+  'error_code',
+  'size_bytes',
+] as const
+
+const WHOLE = [
+  ...NEWEST,
+  'message_id',
+  'caption',
+  'voice',
+  'animated',
+  'declared_mime_type',
+  'sent_at',
+  'expires_at',
+  'next_attempt_at',
+  'lost_leases',
+  'leased_by',
+  'leased_until',
+  'bucket',
+  'object_key',
+  'content_type',
+  'sha256',
+  'verified',
+  'uploaded_at',
+  'error_message',
+] as const
+
+const EVENTS = 200
+
+/** What `mediaferry status` asks. What it throws is a DatabaseError. */
+export function openStatus(options: DatabaseOptions) {
+  const { call, from, close } = openClient(options)
+  const summary = () => call('pipeline_summary', {}, summaryAnswer)
+
+  async function newest(limit: number): Promise<readonly NewestRow[]> {
+    const answer = await from('attachments')
+      .select(NEWEST.join(', '))
+      .order('id', { ascending: false })
+      .limit(limit)
+      .overrideTypes<NewestRow[], { merge: false }>()
+    return given(answer)
+  }
+
+  async function attachment(id: number): Promise<AttachmentRow | undefined> {
+    const answer = await from('attachments')
+      .select(WHOLE.join(', '))
+      .eq('id', id)
+      .limit(1)
+      .overrideTypes<AttachmentRow[], { merge: false }>()
+    return given(answer)[0]
+  }
+
+  async function lead(id: number | null): Promise<Lead | null> {
+    if (id === null) return null
+    return given(await from('leads').select('phone, user_id, profile_name').eq('id', id).limit(1))[0] ?? null
+  }
+
+  async function events(id: number): Promise<readonly EventRow[]> {
+    const answer = await from('system_events')
+      .select('id, created_at, event, worker, detail')
+      .eq('attachment_id', id)
+      .order('id', { ascending: false })
+      .limit(EVENTS)
+    return given(answer).reverse()
+  }
+
+  return {
+    schemaVersion: () => schemaVersion(call),
+    async overview(limit: number): Promise<Overview> {
+      const [all, rows] = await Promise.all([summary(), newest(limit)])
+      return { summary: all, newest: rows }
+    },
+    /** Undefined when there is no such attachment. */
+    async story(id: number): Promise<Story | undefined> {
+      const [row, told, all] = await Promise.all([attachment(id), events(id), summary()])
+      if (row === undefined) return undefined
+      return { attachment: row, lead: await lead(row.lead_id), events: told, summary: all }
+    },
+    close,
+  }
+}
+
+type Answer<Row> =
+  | { readonly data: Row[]; readonly error: null; readonly status: number }
+  | { readonly data: null; readonly error: Parameters<typeof databaseError>[0]; readonly status: number }
+
+function given<Row>({ data, error, status }: Answer<Row>): Row[] {
+  if (error !== null) throw status === 0 ? noAnswer(error) : databaseError(error, status)
+  return data
+}
