@@ -5,6 +5,7 @@ import {
   type RealtimeLink,
   realtimeClient,
 } from './intake/realtime.ts'
+import { type Ops, type OpsOptions, startOps } from './ops/ops.ts'
 import { openStateFile, type StateFile, type StateOptions } from './state/state-file.ts'
 import { createTransfer, type Transfer, type TransferConfig } from './transfer/index.ts'
 
@@ -17,6 +18,8 @@ export interface Outside {
   openDatabase(options: DatabaseOptions): Database
   createTransfer(config: TransferConfig): Transfer
   listen(project: DatabaseOptions, worker: string, handlers: RealtimeHandlers): RealtimeLink
+  /** A world without it has no doors: nobody looks in. */
+  startOps?(options: OpsOptions): Promise<Ops>
 }
 
 export const OUTSIDE: Outside = {
@@ -25,4 +28,5 @@ export const OUTSIDE: Outside = {
   createTransfer,
   listen: ({ url, key }, worker, handlers) =>
     createRealtimeLink(() => realtimeClient(url, key), worker, handlers),
+  startOps,
 }

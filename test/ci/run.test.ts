@@ -9,12 +9,14 @@ const ROOT = join(import.meta.dirname, '..', '..')
 const STEPS = [
   'ci',
   'test',
+  'run --silent package:check',
   'run --silent lint',
   'run --silent typecheck',
   'run --silent lock:check',
   'run --silent imports:check',
   'run --silent diagrams -- --check',
   'run --silent database:check',
+  'run --silent rules:check',
 ]
 let folder = ''
 

@@ -37,6 +37,26 @@ test('all closed at first; a trip opens one of them, once', t => {
   assert.deepEqual(changes, ['storage opened'])
 })
 
+test('an outage is told with its reason, since when and how many probes, until it is over', async t => {
+  const { circuits, probe, trip, tick } = bench(t)
+  assert.equal(circuits.outage('whatsapp'), null)
+  const before = Date.now()
+  trip('whatsapp')
+  const first = circuits.outage('whatsapp')
+  assert.ok(first !== null && first.since.getTime() >= before && first.since.getTime() <= Date.now())
+  assert.equal(first.probes, 0)
+  assert.equal(first.code, down('whatsapp').failure.code)
+  tick(1000)
+  probe.at(0).reject(down('whatsapp'))
+  await settled()
+  const later = circuits.outage('whatsapp')
+  assert.deepEqual([later?.probes, later?.since], [1, first.since], 'it began once')
+  tick(2000)
+  probe.at(1).resolve(undefined)
+  await settled()
+  assert.equal(circuits.outage('whatsapp'), null)
+})
+
 test('after its wait it probes by itself; still counts as open until the answer', async t => {
   const { circuits, probe, changes, trip, tick } = bench(t)
   trip('whatsapp')

@@ -22,6 +22,11 @@ describe('claiming', () => {
     assert.deepEqual(asked(), [8], 'a full answer means more is due, and there is no room yet')
     assert.deepEqual(begun(), [1, 2, 3, 4])
     assert.deepEqual(dispatcher.counts(), { claimed: 8, inLanes: 4, live: 8, paused: false })
+    assert.deepEqual(dispatcher.states(), { resolving: 4, waiting: 4 })
+    assert.equal(dispatcher.laneLimit(), 4)
+    dispatcher.limitLanes(2)
+    assert.equal(dispatcher.laneLimit(), 2)
+    dispatcher.limitLanes(4)
 
     for (const lane of [0, 1, 2]) await endLane(lane)
     assert.deepEqual(asked(), [8])

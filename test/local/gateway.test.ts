@@ -285,6 +285,43 @@ suite('connections', () => {
   })
 })
 
+test('what Storage knows of an object is told as the hosted one tells it', async t => {
+  const row = {
+    id: 'i',
+    name: '5/7-1.jpg',
+    version: 'v',
+    metadata: { size: 10, mimetype: 'image/jpeg', eTag: '"e"', cacheControl: 'no-cache' },
+    created_at: '2026-11-22T00:00:00Z',
+    path_tokens: ['5', '7-1.jpg'],
+  }
+  const missing = { statusCode: '404', error: 'not_found', message: 'Object not found' }
+  const api = await startUpstream(t, (incoming, outgoing) => {
+    const found = incoming.headers.apikey === 'key' && incoming.url?.endsWith('/5/7-1.jpg')
+    outgoing.writeHead(found ? 200 : 400, { 'content-type': 'application/json' })
+    outgoing.end(JSON.stringify(found ? row : missing))
+  })
+  const gateway = await start(t, { api: api.url })
+  const info = async (key: string) => {
+    const headers = { apikey: 'key' }
+    const answer = await fetch(`${gateway.url}/storage/v1/object/info/attachments/${key}`, { headers })
+    return { status: answer.status, body: await answer.json() }
+  }
+  assert.deepEqual(await info('5/7-1.jpg'), {
+    status: 200,
+    body: {
+      id: 'i',
+      name: '5/7-1.jpg',
+      version: 'v',
+      size: 10,
+      content_type: 'image/jpeg',
+      etag: '"e"',
+      created_at: '2026-11-22T00:00:00Z',
+      metadata: {},
+    },
+  })
+  assert.deepEqual(await info('5/8-1.jpg'), { status: 400, body: missing })
+})
+
 suite('signing', () => {
   const NOT_FOUND = { statusCode: '404', error: 'not_found', message: 'Object not found' }
 

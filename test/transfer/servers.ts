@@ -127,7 +127,7 @@ function answer(
   request.on('end', () => {
     const body = Buffer.concat(chunks)
     const [, route = '', rest = ''] =
-      /^\/(object\/info|object\/list|object\/move|object|bucket)\/?(.*)$/.exec(path) ?? []
+      /^\/(object\/info|object\/list|object\/move|object\/sign|object|bucket)\/?(.*)$/.exec(path) ?? []
     const object = objects.get(rest)
     switch (`${request.method} ${route}`) {
       case 'GET bucket':
@@ -154,8 +154,18 @@ function answer(
         return json(
           response,
           200,
-          names.map(key => ({ id: 'x', name: key.slice(start.length) })),
+          names.map(key => ({
+            id: 'x',
+            name: key.slice(start.length),
+            created_at: '2026-11-22T00:00:00.000Z',
+            metadata: { size: objects.get(key)?.bytes.length },
+          })),
         )
+      }
+      case 'POST object/sign': {
+        if (object === undefined) return json(response, 400, MISSING)
+        const { expiresIn } = JSON.parse(body.toString())
+        return json(response, 200, { signedURL: `/object/sign/${rest}?token=t.${expiresIn}` })
       }
       case 'POST object/move': {
         const { bucketId, sourceKey, destinationKey } = JSON.parse(body.toString())

@@ -54,13 +54,25 @@ test('what is there can be asked for, hashed, listed, moved and removed', async 
   })
   const page = { search: '7-', limit: 10, offset: 0 }
   assert.deepEqual(await storage.listObjects('attachments', '5', page, patient()), [
-    { name: '7-1.bin', isFolder: false },
+    { name: '7-1.bin', isFolder: false, size: 10, createdAt: '2026-11-22T00:00:00.000Z' },
   ])
   assert.equal(await storage.moveObject('attachments', '5/7-1.bin', '5/7-2.bin', patient()), true)
   assert.equal(await storage.moveObject('attachments', '5/7-1.bin', '5/7-3.bin', patient()), false)
   assert.deepEqual([...server.objects.keys()], ['attachments/5/7-2.bin'])
   await storage.removeObjects('attachments', ['5/7-2.bin', '5/never.bin'], patient())
   assert.equal(server.objects.size, 0)
+})
+
+test('an object is signed for, with a name to save it under or none', async t => {
+  const { server, storage } = await scene(t)
+  const wanted = { bucket: 'attachments', key: '5/7-1.bin', seconds: 60, download: null }
+  assert.equal(await storage.signUrl(wanted, patient()), null)
+  const upload = { ...wanted, contentType: 'text/plain', body: Buffer.from('x'), length: 1 }
+  await storage.upload(upload, patient())
+  const path = `${server.url}/storage/v1/object/sign/attachments/5/7-1.bin?token=t.60`
+  assert.equal(await storage.signUrl(wanted, patient()), path)
+  const named = await storage.signUrl({ ...wanted, download: 'ä & b.pdf' }, patient())
+  assert.equal(named, `${path}&download=%C3%A4+%26+b.pdf`)
 })
 
 test('what is not there is null, but a missing bucket is an outage', async t => {
