@@ -45,7 +45,7 @@ assert.match(local.lastWords, /npm install --save-dev @supabase\/lite@/)
 step('mediaferry --version, init, init again, doctor, dev: as they should')
 
 await useWithProject()
-step('mediaferry start was ready, a replayed file arrived, doctor is content')
+step('mediaferry start was ready and served its dashboard, a replayed file arrived, doctor is content')
 
 /** The installed daemon beside the clone's local project. */
 async function useWithProject(): Promise<void> {
@@ -67,7 +67,11 @@ async function useWithProject(): Promise<void> {
     assert.equal(checked.code, 0, checked.output)
     daemon = start(['start'], environment)
     const ended = resultOf(daemon)
-    await says(daemon, '"msg":"ready"')
+    const log = await says(daemon, '"msg":"ready"')
+    const door = `http://${/"at":"([^"]+)"/.exec(log)?.[1]}`
+    for (const path of ['/', '/dashboard/main.js', '/livez']) {
+      assert.equal((await fetch(door + path)).status, 200, path)
+    }
     const arrived = says(daemon, '"outcome":"uploaded"')
     const sent = await run(['replay', '--image', '--from', '15550001234'], environment)
     assert.equal(sent.code, 0, sent.lastWords)
@@ -116,13 +120,13 @@ function run(
   return resultOf(start(args, environment))
 }
 
-/** Resolves when it has written that, rejects when it ends without. */
-function says(child: ChildProcess, text: string): Promise<void> {
+/** Resolves with all it has written once that is in it, rejects when it ends without. */
+function says(child: ChildProcess, text: string): Promise<string> {
   let said = ''
   return new Promise((resolve, reject) => {
     child.stdout?.on('data', chunk => {
       said += chunk
-      if (said.includes(text)) resolve()
+      if (said.includes(text)) resolve(said)
     })
     child.once('close', () => reject(new Error(`it ended without saying ${text}: ${said}`)))
   })

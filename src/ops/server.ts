@@ -221,7 +221,7 @@ function cannotListen(host: string, port: number, cause: Error): UserError {
   const code = 'code' in cause ? cause.code : undefined
   if (code === 'EADDRINUSE') {
     return new UserError(`Port ${port} of ${host} is taken by another program.`, {
-      hint: 'Set OPS_PORT to a free port; every daemon on one machine needs its own. 0 takes any.',
+      hint: 'Set OPS_PORT to a free port: every daemon on one machine needs one of its own, and a STATE_FILE of its own.',
       cause,
     })
   }

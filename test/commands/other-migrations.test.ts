@@ -35,11 +35,14 @@ for (const [version, hint] of [
   test(`a daemon that meets migrations ${version} says what to do, and claims nothing`, async () => {
     await project.deliver(await project.message('sticker'))
     await withMigrations(version, () =>
-      assert.rejects(startTestDaemon(project), (error: unknown) => {
-        assert.ok(error instanceof UserError)
-        assert.match(error.hint ?? '', hint)
-        return true
-      }),
+      assert.rejects(
+        startTestDaemon(project).then(daemon => daemon.stop()),
+        (error: unknown) => {
+          assert.ok(error instanceof UserError)
+          assert.match(error.hint ?? '', hint)
+          return true
+        },
+      ),
     )
   })
 }

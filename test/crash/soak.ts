@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { SingleBar } from 'cli-progress'
 import pg from 'pg'
@@ -9,6 +10,7 @@ import { openChildRegistry } from '../../src/local/processes.ts'
 import { FILE_SIZE_LIMIT, startProject } from '../../src/local/project.ts'
 import { coordinatesOf } from '../support/coordinates.ts'
 import { testProject } from '../support/project.ts'
+import { startProxy } from '../support/proxy.ts'
 import { type SoakReport, soak } from './soak/run.ts'
 
 /**
@@ -17,6 +19,9 @@ import { type SoakReport, soak } from './soak/run.ts'
  */
 const { kills, seed, json } = options()
 const giveUp = new AbortController()
+/** What is under way towards the database is over by then. */
+const QUIET_MS = 1000
+let stopping = false
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => giveUp.abort())
 const ends: (() => Promise<void>)[] = []
 try {
@@ -25,9 +30,10 @@ try {
   else tell(report)
   process.exitCode = report.violations.length > 0 ? 1 : 0
 } catch (error) {
-  console.error(giveUp.signal.aborted ? 'given up' : error)
+  console.error(giveUp.signal.aborted ? giveUp.signal.reason : error)
   process.exitCode = giveUp.signal.aborted ? 130 : 1
 } finally {
+  stopping = true
   for (const end of ends.reverse()) await end()
 }
 
@@ -63,17 +69,39 @@ async function run(): Promise<SoakReport> {
   })
   const local = await startProject({ folder: join(folder, 'project'), databaseUrl })
   ends.push(() => local.stop())
+  void local.broken.then(why => {
+    if (!stopping) giveUp.abort(new Error(why))
+  })
   const database = new pg.Pool({ connectionString: databaseUrl, max: 4 })
   // Its connections end with the database.
   database.on('error', () => undefined)
   ends.push(() => database.end())
 
+  const proxy = await startProxy(local.url)
+  ends.push(() => proxy.stop())
+  const direct = testProject(coordinatesOf(local), database)
   let breaking: Promise<void> = Promise.resolve()
+  const project = {
+    ...direct,
+    url: proxy.url,
+    deliver: async (...messages: Parameters<typeof direct.deliver>) => {
+      await breaking
+      await direct.deliver(...messages)
+    },
+  }
+
+  /**
+   * The database is ended without a word. Nobody may be talking to it through the local Data API at that moment:
+   * postgres.js 3.4, by which that one lives, then dies of a write to a connection that is gone.
+   */
   async function restartDatabase(): Promise<void> {
+    void proxy.refuse('/')
+    await wait(QUIET_MS)
     const { port } = cluster
     await cluster.crash()
     cluster = await startCluster({ ...place, port })
     if (cluster.port !== port) throw new Error(`port ${port} was taken while the database was away`)
+    proxy.passAll()
   }
   const bar = new SingleBar({
     format:
@@ -84,7 +112,7 @@ async function run(): Promise<SoakReport> {
   bar.start(kills, 0, { freezes: 0, outages: 0, sent: 0 })
   try {
     return await soak({
-      project: testProject(coordinatesOf(local), database),
+      project,
       kills,
       seed,
       signal: giveUp.signal,

@@ -24,7 +24,7 @@ export interface SimulateOptions {
 }
 
 /** How long the faults strike. */
-const CHAOS_MS: readonly [number, number] = [30_000, 100_000]
+const CHAOS_MS: readonly [number, number] = [20_000, 70_000]
 /**
  * After that every row has to end: a circuit's longest wait (a minute), a lease, a sweep, and four attempts with their
  * delays, for a poison file five lives more.

@@ -11,6 +11,9 @@ import type { ListAnswer, Summary } from './wire.ts'
 /** While files pour in the list is read again at most this often. */
 const FRESH_MS = 1_000
 
+/** The rows of the last search stay, dimmed, until those of the next are there: an empty moment would flicker. */
+let lastRows: ListAnswer['rows'] = []
+
 export function attachmentsView(filters: Filters, before: number | null): View {
   const fault = h('p', { class: 'fault', role: 'alert' })
   const found = h('p', { class: 'small', role: 'status' })
@@ -52,6 +55,8 @@ export function attachmentsView(filters: Filters, before: number | null): View {
   }
 
   function fill({ rows, next_before, note }: ListAnswer): void {
+    lastRows = rows
+    table.removeAttribute('aria-busy')
     table.hidden = rows.length === 0
     show(body, rows, () => rows.map(attachmentRow))
     bounded.hidden = note === null
@@ -81,6 +86,9 @@ export function attachmentsView(filters: Filters, before: number | null): View {
     ])
   }
 
+  table.hidden = lastRows.length === 0
+  table.setAttribute('aria-busy', 'true')
+  show(body, lastRows, () => lastRows.map(attachmentRow))
   void load()
   return {
     title: 'Attachments',

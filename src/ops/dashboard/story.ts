@@ -47,8 +47,24 @@ export function tell({ event, detail, worker }: StoryEvent): Line {
       const before = number('upload_attempts')
       const spent =
         before === null ? '' : `${plural(before, 'attempt')} had been used; it has all of them again.`
-      return line('plain', 'Somebody had it tried again', spent)
+      return line('plain', 'It begins anew', spent)
     }
+    case 'retry_requested': {
+      const by = text('changed_by')
+      return line('plain', 'A retry was asked for', by === '' ? '' : `By: ${by}.`)
+    }
+    case 'refetch':
+      return line(
+        'wait',
+        'Its object was not sound, so it is fetched again',
+        sentence(words(text('problem'))),
+      )
+    case 'object_lost':
+      return line(
+        'bad',
+        'Its object was not sound, and WhatsApp has it no more',
+        sentence(words(text('problem'))),
+      )
     case 'lease_lost': {
       const lost = number('lost_leases')
       const who = worker === null ? 'The daemon that had it' : `Daemon ${worker}`

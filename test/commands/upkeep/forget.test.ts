@@ -94,8 +94,10 @@ test(
     daemon.send('SIGSTOP')
     const lead = await leadOf(done.id)
     const rows = await Promise.all(sent.map(each => rowOf(project, each.id)))
-    // What an earlier claim, and a probe of somebody else's, may have left.
-    await putObject(project, `${rows[0]?.object_prefix}/${rows[0]?.id}-77.pdf`, Buffer.from('left over'))
+    // What earlier claims may have left.
+    for (const { object_prefix, id } of rows) {
+      await putObject(project, `${object_prefix}/${id}-77.pdf`, Buffer.from('left over'))
+    }
 
     const refused = await run(['forget', '--lead', lead])
     assert.deepEqual([refused.code, /--yes/.test(refused.err)], [1, true], 'nobody said yes')
@@ -106,8 +108,7 @@ test(
     assert.match(refused.out, /1 rejected payload with the phone/)
     assert.match(await everything(), new RegExp(PHONE))
 
-    console.log('DBG before', await keysOf(project), rows.map(r => r.object_prefix + '/' + r.id))
-  // Interrupted while it waits for the lease of the frozen daemon, which then runs out.
+    // Interrupted while it waits for the lease of the frozen daemon, which then runs out.
     const first = start(['forget', '--lead', lead, '--yes'])
     const waiting = new Promise<void>(resolve => {
       first.child.stdout?.on('data', chunk => String(chunk).includes('2/5') && resolve())
@@ -119,8 +120,7 @@ test(
     first.child.kill('SIGINT')
     assert.equal((await first.ended).code, 130)
     await project.database.query('update public.leads set forget_after = now() where id = $1', [lead])
-    console.log('DBG between', await keysOf(project))
-  const { code, out, err } = await run(['forget', '--lead', lead, '--yes'])
+    const { code, out, err } = await run(['forget', '--lead', lead, '--yes'])
     assert.equal(code, 0, err)
     assert.match(out, /3\/5 removed from Storage: 4 objects of 3 files\n.*\n.*nothing is left/)
 

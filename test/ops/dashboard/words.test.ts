@@ -96,6 +96,8 @@ test('every event of a story is told in plain words, and an unknown one by its n
   )
   assert.equal(told('failed', { error_message: 'gone' }).tone, 'bad')
   assert.match(told('lease_lost', { lost_leases: 2 }).text, /^Daemon w let .* lease number 2\.$/)
+  assert.equal(told('retry_requested', { changed_by: 'dashboard' }).text, 'By: dashboard.')
+  assert.equal(told('object_lost', { problem: 'missing' }).tone, 'bad')
   assert.equal(told('something_new').title, 'Something new')
   // Whatever stands in the detail, the page goes on.
   for (const event of [

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
+import { test } from 'node:test'
+import type { Answer, Http } from '../../src/transfer/http.ts'
+import { createTransfer } from '../../src/transfer/index.ts'
+import { failsWith } from './scene.ts'
+import { claimOf, KEY, patient, sha256, TOKEN } from './servers.ts'
+
+/** What undici hands out when a whole body has come with its headers: all of it is there, and so is its end. */
+class ArrivedBody extends Readable {
+  readonly #bytes: Buffer
+
+  constructor(bytes: Buffer) {
+    super()
+    this.#bytes = bytes
+  }
+
+  override _read(): void {
+    this.push(this.#bytes)
+    this.push(null)
+  }
+
+  async text(): Promise<string> {
+    return this.#bytes.toString()
+  }
+}
+
+function answering(answer: (path: string) => Buffer): Http {
+  return {
+    request: async ({ path }): Promise<Answer> => ({
+      statusCode: 200,
+      headers: {},
+      body: new ArrivedBody(answer(path)),
+    }),
+  }
+}
+
+test('a short body in place of a large file fails at once, also when it had ended with its first bytes', {
+  timeout: 10_000,
+}, async t => {
+  const whole = Buffer.alloc(600 * 1024, 'x')
+  const meta = answering(path =>
+    path.startsWith('/media')
+      ? whole.subarray(0, 10_000)
+      : Buffer.from(
+          JSON.stringify({
+            url: 'https://graph.facebook.com/media',
+            sha256: sha256(whole),
+            file_size: whole.length,
+          }),
+        ),
+  )
+  const transfer = createTransfer(
+    {
+      graphUrl: 'https://graph.facebook.com',
+      graphVersion: 'v25.0',
+      accessToken: TOKEN,
+      mediaHosts: ['graph.facebook.com'],
+      supabaseUrl: 'https://nowhere.invalid',
+      supabaseKey: KEY,
+      bucket: 'attachments',
+      maxFileSize: 100 * 2 ** 20,
+      concurrency: 1,
+      version: '0.0.0',
+      timeouts: { copyMs: 2000 },
+    },
+    {
+      meta,
+      storage: {
+        request: async ({ body }) => {
+          if (body instanceof Readable) for await (const _chunk of body);
+          throw new Error('nothing whole came')
+        },
+      },
+      close: async () => undefined,
+    },
+  )
+  t.after(() => transfer.close())
+  const claim = claimOf()
+  const media = await transfer.resolve(claim, patient())
+  await assert.rejects(transfer.copy(claim, media, patient()), failsWith('integrity', 'retry'))
+})
