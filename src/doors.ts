@@ -4,9 +4,9 @@ import type { Intake } from './intake/intake.ts'
 import type { Log } from './log.ts'
 import type { DaemonView, Observer, Ops, OpsOptions } from './ops/ops.ts'
 import type { Pipeline } from './pipeline.ts'
+import { reasonFor } from './reasons.ts'
 import { type Settings, supabaseOf } from './settings.ts'
 import type { StateFile } from './state/state-file.ts'
-import { reasonFor } from './transfer/index.ts'
 import { VERSION } from './version.ts'
 
 /** The parts of a daemon, each from the moment that it is there. */
@@ -56,7 +56,6 @@ export async function openDoors({
         if (parts.pipeline === undefined) throw new Error('The daemon is starting.')
         return parts.pipeline.storage.signUrl(wanted, AbortSignal.timeout(SIGN_MS))
       },
-      reasonFor,
     },
     isKnownReason: code => reasonFor(code) !== undefined,
     log,

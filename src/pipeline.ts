@@ -15,15 +15,10 @@ import { createSettler } from './dispatch/settler.ts'
 import { describeError } from './errors.ts'
 import type { Log } from './log.ts'
 import { OUTSIDE, type Outside } from './outside.ts'
+import { reasonFor } from './reasons.ts'
 import { type Settings, supabaseOf } from './settings.ts'
 import type { StateFile } from './state/state-file.ts'
-import {
-  reasonFor,
-  type Transfer,
-  TransferError,
-  failureOf as transferFailureOf,
-  type Usage,
-} from './transfer/index.ts'
+import { type Transfer, TransferError, failureOf as transferFailureOf, type Usage } from './transfer/index.ts'
 import { VERSION } from './version.ts'
 
 /** Everything between a row that is due and a row that is settled, for the daemon and for a single sweep. */

@@ -10,10 +10,10 @@ export interface Story {
 }
 
 /** The answer of `/api/attachments/{id}`. */
-export const opened = ({ attachment, events }: Story, reasonFor: OpsSources['reasonFor']) => ({
+export const opened = ({ attachment, events }: Story) => ({
   attachment,
   events,
-  reason: attachment.error_code === null ? null : explain(attachment.error_code, reasonFor),
+  reason: attachment.error_code === null ? null : explain(attachment.error_code),
   preview: attachment.object_key === null ? null : previewOf(attachment.content_type),
 })
 

@@ -134,7 +134,7 @@ export function apiRoutes({ sources, summary, changed, live }: RoutesOptions): r
       path: '/api/attachments/{id}',
       summary: 'One attachment, its story, and why it failed.',
       answer: openedShape,
-      handle: async ({ id }) => opened(await storyOf(id), sources.reasonFor),
+      handle: async ({ id }) => opened(await storyOf(id)),
     },
     {
       method: 'GET',
@@ -153,7 +153,7 @@ export function apiRoutes({ sources, summary, changed, live }: RoutesOptions): r
       summary: 'FAILED attachments by error code, with what each means and what to do.',
       answer: failuresShape,
       handle: async () => ({
-        codes: (await failures()).map(({ code, count }) => failureAnswer(code, count, sources.reasonFor)),
+        codes: (await failures()).map(({ code, count }) => failureAnswer(code, count)),
       }),
     },
     {

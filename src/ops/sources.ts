@@ -15,8 +15,6 @@ export interface OpsSources {
   readonly database: DatabaseView
   /** A URL that gives the object out for `seconds`; null when Storage has no such object. */
   signFile(file: FileToSign): Promise<string | null>
-  /** What a failure code means; undefined for one that nobody knows. */
-  reasonFor(code: string): { readonly meaning: string; readonly advice: string } | undefined
 }
 
 export interface FileToSign {

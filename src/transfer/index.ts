@@ -13,7 +13,6 @@ import { createWhatsApp } from './whatsapp.ts'
 
 export type { TransferConfig, Usage } from './config.ts'
 export { failureOf } from './failure.ts'
-export { REASONS, type Reason, reasonFor } from './reasons.ts'
 export { TransferError } from './transfer-error.ts'
 
 /** One attachment's bytes. What throws, throws TransferError; `failureOf` reads that and anything else. */

@@ -11,12 +11,15 @@ export interface Options {
   /** About how long raw takes for a case; the others carry as many. */
   readonly seconds: number
   readonly json: boolean
+  /** Nothing was left out: good enough for the README's charts. */
+  readonly whole: boolean
 }
 
 export const HELP = `npm run bench -- [--only WORD,…] [--rounds N] [--seconds N] [--json]
 
   --only      systems (${SYSTEMS.join(', ')}), mixes (${MIXES.join(', ')})
-              and numbers of lanes; what is not named of a kind is all of it
+              and numbers of lanes; what is not named of a kind is all of it. Without
+              it the charts of the README are drawn
   --rounds    3; the systems take turns, in the other order every second round
   --seconds   10; how long raw takes for a case, and all others carry as many
   --json      the last line is the result as JSON
@@ -50,6 +53,7 @@ export function readOptions(args: readonly string[]): Options {
     rounds: positive('--rounds', values.rounds),
     seconds: positive('--seconds', values.seconds),
     json: values.json,
+    whole: words.length === 0,
   }
 }
 

@@ -25,9 +25,11 @@ async function main(): Promise<void> {
     await world.stop()
   }
   const report = { machine: machine(), commit: commit(), cases: figures(measurements) }
-  const charts = await drawCharts(report)
   process.stdout.write(`\n${[markdown(report), ...races(measurements)].join('\n\n')}\n\n`)
-  say(`Drawn: ${charts.map(path => relative(process.cwd(), path)).join(', ')}`)
+  if (options.whole) {
+    const charts = await drawCharts(report)
+    say(`Drawn: ${charts.map(path => relative(process.cwd(), path)).join(', ')}`)
+  }
   if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`)
 }
 

@@ -138,7 +138,7 @@ export function daemonSettings(world: World, concurrency: number): Record<string
     WHATSAPP_GRAPH_URL: world.metaUrl,
     WHATSAPP_MEDIA_HOSTS: '127.0.0.1',
     CONCURRENCY: String(concurrency),
-    STATE_FILE: `${world.folder}/state-${process.pid}-${++daemons}.sqlite`,
+    STATE_FILE: `${world.stateFolder}/${++daemons}.sqlite`,
   }
 }
 

@@ -1,3 +1,4 @@
+import { mkdirSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -18,7 +19,8 @@ export interface World {
   readonly metaUrl: string
   readonly projectUrl: string
   readonly secretKey: string
-  readonly folder: string
+  /** For the daemons' state files; empty at first. */
+  readonly stateFolder: string
   /** A child that runs a file of this folder. */
   start(
     name: string,
@@ -82,6 +84,9 @@ async function startParts(folder: string, registry: ChildRegistry, options: Worl
       max_wal_size: '4GB',
     },
   })
+  const stateFolder = join(folder, 'states')
+  rmSync(stateFolder, { recursive: true, force: true })
+  mkdirSync(stateFolder)
   const databaseUrl = await prepare(cluster, folder, registry)
   const peerUrl = databaseUrl.replace(/\/\/[^@]*@/, `//${PEER}:${PEER}@`)
 
@@ -119,7 +124,7 @@ async function startParts(folder: string, registry: ChildRegistry, options: Worl
     metaUrl,
     projectUrl,
     secretKey: SECRET_KEY,
-    folder,
+    stateFolder,
     meta,
     realtime,
     start,

@@ -50,6 +50,9 @@ test('filters stand in the address: it can be sent on, and Back goes back', () =
     await page.getByText('1 file shown').waitFor()
     await page.getByLabel('Status').selectOption('FAILED')
     await page.getByText('No file matches').waitFor()
+    await page.getByLabel('Lead').fill('not a number')
+    await page.getByRole('alert').getByText(/lead/i).waitFor()
+    assert.ok(await page.locator('table').isHidden(), 'rows of another search do not stand for this one')
   }))
 
 test('older files come by the page, newest first, and a new one appears by itself', () =>

@@ -8,6 +8,7 @@ import { startCluster } from '../../src/local/postgres.ts'
 import { PACKAGE_ROOT, prepareDatabase } from '../../src/local/prepare.ts'
 import { openChildRegistry } from '../../src/local/processes.ts'
 import { FILE_SIZE_LIMIT, startProject } from '../../src/local/project.ts'
+import type { OutgoingMessage } from '../../supabase/functions/whatsapp-webhook/compose.ts'
 import { coordinatesOf } from '../support/coordinates.ts'
 import { testProject } from '../support/project.ts'
 import { startProxy } from '../support/proxy.ts'
@@ -84,7 +85,7 @@ async function run(): Promise<SoakReport> {
   const project = {
     ...direct,
     url: proxy.url,
-    deliver: async (...messages: Parameters<typeof direct.deliver>) => {
+    deliver: async (...messages: readonly OutgoingMessage[]) => {
       await breaking
       await direct.deliver(...messages)
     },

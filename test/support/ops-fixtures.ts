@@ -1,6 +1,5 @@
 import { type FullRow, type Pause, rowShape, type StoryEvent } from '../../src/api-shapes.ts'
 import type { CircuitView, FileToSign, OpsSources, RealtimeView } from '../../src/ops/ops.ts'
-import { reasonFor } from '../../src/transfer/index.ts'
 
 /** What a test of the ops server may change at any moment; the server reads it when it is asked. */
 export interface Fixtures {
@@ -182,7 +181,6 @@ export function fixtures(): Fixtures {
         data.signed.push(file)
         return `https://project.supabase.test/storage/v1/object/sign/${file.bucket}/${file.key}?token=t`
       },
-      reasonFor,
     },
   }
   return data

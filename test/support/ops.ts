@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { createLog } from '../../src/log.ts'
 import { type OpsSources, startOps } from '../../src/ops/ops.ts'
-import { reasonFor } from '../../src/transfer/index.ts'
+import { reasonFor } from '../../src/reasons.ts'
 import { type LogEntry, type Overrides, startTestDaemon, type TestDaemon } from './daemon.ts'
 import { type Fixtures, fixtures } from './ops-fixtures.ts'
 import type { TestProject } from './project.ts'

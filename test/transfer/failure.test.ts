@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { errors } from 'undici'
+import { reasonFor } from '../../src/reasons.ts'
 import { failureOf, noAnswer, tooSlow } from '../../src/transfer/failure.ts'
-import { reasonFor } from '../../src/transfer/reasons.ts'
 import { TransferError } from '../../src/transfer/transfer-error.ts'
 
 test("no answer is nobody's fault yet", () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { reasonFor } from '../../src/transfer/reasons.ts'
+import { reasonFor } from '../../src/reasons.ts'
 import {
   alreadyExists,
   isMissing,

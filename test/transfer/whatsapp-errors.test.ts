@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { reasonFor } from '../../src/transfer/reasons.ts'
+import { reasonFor } from '../../src/reasons.ts'
 import { downloadFailure, graphFailure, probeFailure } from '../../src/transfer/whatsapp-errors.ts'
 
 const NOW = Date.parse('2026-11-22T12:00:00Z')

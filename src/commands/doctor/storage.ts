@@ -1,6 +1,6 @@
 import bytes from 'bytes'
 import { z } from 'zod'
-import { reasonFor } from '../../transfer/index.ts'
+import { reasonFor } from '../../reasons.ts'
 import { authHeaders } from '../../transfer/storage.ts'
 import { VERSION } from '../../version.ts'
 import { failure, ok, type Verdict, warning } from './finding.ts'

@@ -1,5 +1,5 @@
 import ms from 'ms'
-import { reasonFor } from '../../transfer/index.ts'
+import { reasonFor } from '../../reasons.ts'
 import { type Look, moment, oneLine } from '../terminal.ts'
 import { statusText } from './overview.ts'
 import type { AttachmentRow, EventRow, Lead, Story } from './read.ts'
@@ -127,6 +127,10 @@ function wordsFor(
       return `declared as ${field('declared')}, found to be ${field('found')}; the hash decides`
     case 'found_stored':
       return 'an earlier claim had stored it already'
+    case 'refetch':
+      return `its object was not sound (${field('problem')}): it is fetched again`
+    case 'object_lost':
+      return `its object was not sound (${field('problem')}), and WhatsApp has it no more`
     default:
       return [
         oneLine(event),

@@ -48,7 +48,10 @@ export function attachmentsView(filters: Filters, before: number | null): View {
       fault.replaceChildren()
       fill(page)
     } catch (error) {
-      if (!closed.signal.aborted) fault.replaceChildren(explain(error))
+      if (closed.signal.aborted) return
+      fault.replaceChildren(explain(error))
+      // The dimmed rows are those of another search.
+      if (table.hasAttribute('aria-busy')) table.hidden = true
     } finally {
       loading = false
     }

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { DaemonHome, DaemonProcess } from '../daemon-process.ts'
 import { LEASE_MS, type Life } from './plan.ts'
 import { ask, pause, type World } from './world.ts'
@@ -33,7 +34,15 @@ export async function liveAndDie(
     world.count.kills++
     await outage
   }
-  return home.start(SETTINGS)
+  const last = home.launch(SETTINGS)
+  await Promise.race([last.until(({ msg }) => msg === 'ready'), givenUp(world)])
+  return last
+}
+
+/** A daemon that has no database waits for one, and would wait for ever. */
+async function givenUp({ signal }: World): Promise<never> {
+  if (!signal.aborted) await once(signal, 'abort')
+  throw signal.reason
 }
 
 async function breakDatabase(world: World): Promise<void> {

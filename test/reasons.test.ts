@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { REASONS, reasonFor } from '../../src/transfer/reasons.ts'
+import { REASONS, reasonFor } from '../src/reasons.ts'
 
 test('every code that stands in the source is explained', () => {
-  const folder = new URL('../../src/transfer/', import.meta.url)
+  const folder = new URL('../src/transfer/', import.meta.url)
   const codes = readdirSync(folder).flatMap(name => {
     const source = readFileSync(new URL(name, folder), 'utf8')
     return [...source.matchAll(/code: '([a-z_]+)'/g)].map(match => match[1] ?? '')

@@ -7,17 +7,18 @@ export interface Reason {
 const RETRY =
   'Then run `mediaferry retry --failed`, with --code to narrow it, within the seven days that Meta keeps the file.'
 
-/** Every code that a transfer can end with: the one table that dashboard, command line and README show. */
+/** Every code that a row can end with: the one table that dashboard, command line and log show. */
 export const REASONS: Readonly<Record<string, Reason>> = {
   // The attachment itself.
   integrity: {
     meaning: 'What arrived differs in size or SHA-256 from what WhatsApp declared; nothing of it was kept.',
-    advice: 'It is tried again by itself. If it ends FAILED, ask the sender to send the file again.',
+    advice:
+      'While it has attempts left, it is tried again by itself. If it ends FAILED, ask the sender to send the file again.',
   },
   error_page: {
     meaning: 'WhatsApp sent a web page or a JSON error in place of the file.',
     advice:
-      'It is tried again by itself. If many files end so, look for a proxy between this machine and Meta.',
+      'While it has attempts left, it is tried again by itself. If many files end so, look for a proxy between this machine and Meta.',
   },
   media_gone: {
     meaning:
@@ -54,11 +55,24 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   },
   download_refused: {
     meaning: 'The media host refused the download, with a fresh address too.',
-    advice: 'It is tried again by itself.',
+    advice: 'While it has attempts left, it is tried again by itself.',
   },
   internal: {
     meaning: 'A fault in mediaferry itself.',
     advice: 'Please report it with the log line of this attachment.',
+  },
+  media_id_missing: {
+    meaning: 'The webhook named no media id, so there is nothing to ask WhatsApp for.',
+    advice: 'Ask the sender to send it again.',
+  },
+  // Its daemons, and its people.
+  worker_lost: {
+    meaning: 'Five daemons in a row lost their lease while they had this file: it may be what ended them.',
+    advice: `Look in the log for what ended them, and mend that. ${RETRY}`,
+  },
+  forgotten: {
+    meaning: 'The person who sent it was forgotten on request.',
+    advice: 'Nothing: the row goes too.',
   },
   stopped: {
     meaning:
@@ -101,7 +115,8 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   },
   whatsapp_unknown: {
     meaning: 'WhatsApp answered with an error that mediaferry does not know.',
-    advice: 'It is tried again by itself. The log has the whole answer: please report it.',
+    advice:
+      'While it has attempts left, it is tried again by itself. The log has the whole answer: please report it.',
   },
   // Storage.
   storage_size_limit: {
@@ -119,7 +134,8 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   },
   storage_key_taken: {
     meaning: 'Another object already had this key, and other bytes.',
-    advice: 'It is tried again by itself under a new key. Nothing else should write to this bucket.',
+    advice:
+      'While it has attempts left, it is tried again by itself under a new key. Nothing else should write to this bucket.',
   },
   bucket_missing: {
     meaning: 'The bucket does not exist.',
@@ -156,7 +172,7 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   },
   storage_locked: {
     meaning: 'Storage had the object locked.',
-    advice: 'It is tried again by itself.',
+    advice: 'While it has attempts left, it is tried again by itself.',
   },
   storage_unavailable: {
     meaning: 'Storage answered with an error of its own.',
@@ -176,11 +192,21 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   },
   storage_unknown: {
     meaning: 'Storage answered with an error that mediaferry does not know.',
-    advice: 'It is tried again by itself. The log has the whole answer: please report it.',
+    advice:
+      'While it has attempts left, it is tried again by itself. The log has the whole answer: please report it.',
   },
 }
 
-/** Undefined for a code that no transfer gives. */
+/** Codes that come with a message in place of its file, as Meta numbers them; `unsupported` is the message's type. */
+const BY_META_CODE: Readonly<Record<string, string>> = {
+  131051: 'media_unsupported',
+  131052: 'too_large',
+  131060: 'media_unavailable',
+  unsupported: 'media_unsupported',
+}
+
+/** Undefined for a code that mediaferry does not know: Meta's newest, say. */
 export function reasonFor(code: string): Reason | undefined {
-  return Object.hasOwn(REASONS, code) ? REASONS[code] : undefined
+  const known = Object.hasOwn(BY_META_CODE, code) ? (BY_META_CODE[code] ?? code) : code
+  return Object.hasOwn(REASONS, known) ? REASONS[known] : undefined
 }
