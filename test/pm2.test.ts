@@ -36,6 +36,7 @@ const settings = (overrides: Overrides = {}): Overrides =>
     ...overrides,
   })
 
+/** PM2 writes a line down a moment after the daemon has said it. */
 const logged = (name: string, message: string) => pm2.logOf(name).filter(({ msg }) => msg === message)
 
 /** Files that take a second each, more than there are lanes, and the daemon in the middle of them. */
@@ -66,7 +67,7 @@ test('`pm2 start` comes back when the daemon works, and not before', LIMIT, asyn
   recovered.release()
   await starting
   assert.equal((await pm2.app('mediaferry')).status, 'online')
-  assert.equal(logged('mediaferry', 'ready').length, 1)
+  await eventually(async () => assert.equal(logged('mediaferry', 'ready').length, 1))
 })
 
 test('`pm2 reload` under load: stopped, started, nothing lost and no attempt used up', LIMIT, async () => {
@@ -75,8 +76,12 @@ test('`pm2 reload` under load: stopped, started, nothing lost and no attempt use
   await pm2.run(['reload', ECOSYSTEM], settings({ CONCURRENCY: '8' }))
   const now = await pm2.app('mediaferry')
   assert.notEqual(now.pid, before.pid)
-  assert.equal(logged('mediaferry', 'stopped').length, 1, 'the first has come to its end by itself')
-  assert.equal(logged('mediaferry', 'ready').at(-1)?.concurrency, 8, 'the settings are read anew')
+  await eventually(async () =>
+    assert.equal(logged('mediaferry', 'stopped').length, 1, 'the first has come to its end by itself'),
+  )
+  await eventually(async () =>
+    assert.equal(logged('mediaferry', 'ready').at(-1)?.concurrency, 8, 'the settings are read anew'),
+  )
   await eventually(async () => {
     for (const message of messages) await assertCarried(project, message)
   })
@@ -123,7 +128,7 @@ test('`pm2 stop` drains: no row is left UPLOADING, none has lost an attempt', LI
     statuses.set(row.upload_status, (statuses.get(row.upload_status) ?? 0) + 1)
   }
   assert.deepEqual([...statuses.keys()].sort(), ['PENDING', 'UPLOADED'])
-  assert.equal(logged('mediaferry', 'stopped').length, 2)
+  await eventually(async () => assert.equal(logged('mediaferry', 'stopped').length, 2))
 })
 
 test('three instances, each with a state file of its own, share the work', LIMIT, async () => {
@@ -152,8 +157,14 @@ test('three instances, each with a state file of its own, share the work', LIMIT
     apps.map(({ name, status }) => `${name} ${status}`).sort(),
     names.map(name => `${name} online`),
   )
-  const workers = names.map(name => logged(name, 'ready').at(-1)?.worker)
-  assert.equal(new Set(workers).size, 3)
+  await eventually(async () => {
+    const workers = names.flatMap(name =>
+      logged(name, 'ready')
+        .slice(-1)
+        .map(({ worker }) => worker),
+    )
+    assert.equal(new Set(workers).size, 3)
+  })
   assert.deepEqual(
     readdirSync(states)
       .filter(name => name.endsWith('.sqlite'))

@@ -14,7 +14,7 @@ export type Invariant =
   | 'an attempt is only spent on the file’s own fault'
   | 'attempts never exceed the limit'
   | 'a row is FAILED for a true reason'
-  | 'the outbox is settled before its row is claimed anew'
+  | 'what an earlier life stored is settled before its row is claimed anew'
   | 'nothing is lost'
   | 'every row ends once the faults are over'
   | 'a stop ends'
@@ -70,6 +70,8 @@ export function createJudge(world: World): Judge {
 
   function checkClaims(process: SimulatedProcess, before: readonly AttachmentRow[], answer: unknown): void {
     const worker = world.workerOf(process)
+    // Whoever was held or killed while it asked does not know what it has.
+    if (process.state() !== 'running') incidents.set(worker, time.now())
     for (const { id, claim_token: token } of readClaims(answer)) {
       const row = before.find(each => each.id === id)
       if (token <= (tokens.get(id) ?? 0)) broken('no token is claimed twice', `${id}-${token}`)
@@ -82,8 +84,8 @@ export function createJudge(world: World): Judge {
   function checkLoss(row: AttachmentRow, taker: string): void {
     const name = `${row.id}-${row.claim_token}`
     trace.count('claim taken over')
-    if (world.outboxOf(taker)?.has(name) === true && row.leased_by === taker) {
-      broken('the outbox is settled before its row is claimed anew', `${name} by ${taker}`)
+    if (world.inheritedBy(taker)?.has(name) === true && row.leased_by === taker) {
+      broken('what an earlier life stored is settled before its row is claimed anew', `${name} by ${taker}`)
     }
     if (row.leased_until === null) return
     const holder = claimedBy.get(name)

@@ -211,7 +211,7 @@ export function createKeeper({ world, settings, log, count, incidents }: KeeperO
     },
     running: () => slots.filter(({ running }) => running !== null).length,
     workerOf: process => lives.get(process)?.slot.disk.worker ?? '',
-    outboxOf: worker => disks.get(worker)?.outbox,
+    inheritedBy: worker => disks.get(worker)?.inherited,
     isStopping: process => lives.get(process)?.stop.signal.aborted ?? true,
     thawedAt: process => lives.get(process)?.thawedAt ?? 0,
     kill,

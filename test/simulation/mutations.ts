@@ -47,13 +47,13 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/daemon.ts',
     find: '  await ask(pipeline.settleOutbox)\n',
     replace: '',
-    caughtBy: ['the outbox is settled before its row is claimed anew'],
+    caughtBy: ['what an earlier life stored is settled before its row is claimed anew'],
   },
   {
     name: 'the outbox is settled after new claims',
     file: 'src/daemon.ts',
     find: '  await ask(pipeline.settleOutbox)\n',
     replace: '  setTimeout(() => void pipeline.settleOutbox().catch(() => undefined), 5000)\n',
-    caughtBy: ['the outbox is settled before its row is claimed anew'],
+    caughtBy: ['what an earlier life stored is settled before its row is claimed anew'],
   },
 ]

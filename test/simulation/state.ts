@@ -9,9 +9,16 @@ export interface Disk {
   worker: string
   cursor: Cursor | null
   readonly outbox: Map<string, OutboxEntry>
+  /** Entries of the outbox that an earlier life has left and nobody has struck out yet. */
+  inherited: Set<string>
 }
 
-export const emptyDisk = (worker: string): Disk => ({ worker, cursor: null, outbox: new Map() })
+export const emptyDisk = (worker: string): Disk => ({
+  worker,
+  cursor: null,
+  outbox: new Map(),
+  inherited: new Set(),
+})
 
 /** The state file of one process. A process can be killed right before a write, or right after it. */
 export function stateFor(world: World, process: SimulatedProcess, disk: Disk): StateFile {
@@ -22,6 +29,7 @@ export function stateFor(world: World, process: SimulatedProcess, disk: Disk): S
     work()
     world.mayKill(process, `after it wrote ${what}`)
   }
+  disk.inherited = new Set(disk.outbox.keys())
   const keyOf = (id: number, token: number) => `${id}-${token}`
   return {
     workerId: disk.worker,
@@ -34,7 +42,11 @@ export function stateFor(world: World, process: SimulatedProcess, disk: Disk): S
     },
     outbox: {
       put: entry => write('the outbox', () => disk.outbox.set(keyOf(entry.id, entry.claimToken), entry)),
-      remove: (id, token) => write('the outbox', () => disk.outbox.delete(keyOf(id, token))),
+      remove: (id, token) =>
+        write('the outbox', () => {
+          disk.outbox.delete(keyOf(id, token))
+          disk.inherited.delete(keyOf(id, token))
+        }),
       list: () => [...disk.outbox.values()],
     },
     close: () => undefined,

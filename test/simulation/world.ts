@@ -1,4 +1,3 @@
-import type { OutboxEntry } from '../../src/attachment.ts'
 import { createItem, type Item } from './items.ts'
 import { createJudge, type Judge } from './judge.ts'
 import { createModelDatabase, type ModelDatabase, ModelError } from './model/database.ts'
@@ -38,7 +37,8 @@ export interface World {
 
   // What the daemons' keeper knows.
   workerOf(process: SimulatedProcess): string
-  outboxOf(worker: string): ReadonlyMap<string, OutboxEntry> | undefined
+  /** What an earlier life of that worker has stored and not settled. */
+  inheritedBy(worker: string): ReadonlySet<string> | undefined
   isStopping(process: SimulatedProcess): boolean
   thawedAt(process: SimulatedProcess): number
   kill(process: SimulatedProcess, why: string): void
@@ -53,7 +53,7 @@ export interface WorldOptions {
 }
 
 /** What only a keeper of daemons can answer is left to it: `keep` fills it in. */
-export type Keeping = Pick<World, 'workerOf' | 'outboxOf' | 'isStopping' | 'thawedAt' | 'kill' | 'mayKill'>
+export type Keeping = Pick<World, 'workerOf' | 'inheritedBy' | 'isStopping' | 'thawedAt' | 'kill' | 'mayKill'>
 
 export function createWorld({ seed, counts, show }: WorldOptions, keep: (world: World) => Keeping): World {
   const random = createRandom(seed)
@@ -155,7 +155,7 @@ const notYet = (): never => {
 }
 const PENDING: Keeping = {
   workerOf: notYet,
-  outboxOf: notYet,
+  inheritedBy: notYet,
   isStopping: notYet,
   thawedAt: notYet,
   kill: notYet,
