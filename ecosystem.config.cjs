@@ -83,7 +83,8 @@ const app = number => ({
   // Cluster mode is for sharing a listening port. A reload here is a stop and then a start.
   exec_mode: 'fork',
   instances: 1,
-  env: { ...COMPILE_CACHE, ...ownSettings(number) },
+  // The shell's variables by name: once an app has any of its own, PM2 7.0 reloads it with the shell's of its start.
+  env: { ...process.env, ...COMPILE_CACHE, ...ownSettings(number) },
   // The daemon says when it works, after about a second. While the database is down it waits for it, and PM2
   // goes on after listen_timeout: it counts as started, and is not killed.
   wait_ready: true,

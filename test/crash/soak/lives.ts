@@ -50,9 +50,12 @@ async function breakDatabase(world: World): Promise<void> {
   await world.breakDatabase()
 }
 
-/** The fifth lost lease fails a row: that is meant for a file that kills its daemon, and here we are the killer. */
+/**
+ * The fifth lost lease fails a row: that is meant for a file that kills its daemon, and here we are the killer. From
+ * the third on, since another daemon may take a row over between the look and the kill.
+ */
 async function untilNobodyIsNearlyLost(world: World): Promise<void> {
-  const nearly = `select from public.attachments where lost_leases >= 4 and upload_status in ('PENDING', 'UPLOADING')`
+  const nearly = `select from public.attachments where lost_leases >= 3 and upload_status in ('PENDING', 'UPLOADING')`
   for (let looks = 0; (await ask(world, nearly)).rowCount !== 0; looks++) {
     if (looks === 0) world.count.spared++
     await pause(world, 50)
