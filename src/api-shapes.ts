@@ -151,13 +151,18 @@ export const pausedShape = z.object({ paused: pause.nullable() })
 export const errorShape = z.object({ error: z.string(), hint: z.string() })
 
 /** A fixed list of filters; what is left out filters nothing. */
+/** PostgreSQL has no text with a NUL or half a character in it: a search for one would look like a broken database. */
+export const storable = z
+  .string()
+  .refine(given => given.isWellFormed() && !given.includes('\0'), 'holds a character that no text has')
+
 export const listQuery = z.object({
   status: status.optional(),
   kind: kind.optional(),
   lead: z.coerce.number().int().positive().optional(),
-  q: z.string().max(200).optional().describe('Phone (any part of it), user id or part of the profile name.'),
-  error: z.string().max(100).optional().describe('An error code.'),
-  text: z.string().max(200).optional().describe('A part of the caption or the file name.'),
+  q: storable.max(200).optional().describe('Phone (any part of it), user id or part of the profile name.'),
+  error: storable.max(100).optional().describe('An error code.'),
+  text: storable.max(200).optional().describe('A part of the caption or the file name.'),
   before: z.coerce.number().int().positive().optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
 })

@@ -63,7 +63,7 @@ const schema = z.object({
   DRAIN_TIMEOUT: duration('20s', '0s'),
   OPS_HOST: z.string().default('127.0.0.1'),
   OPS_PORT: whole(8787, 0, 65_535),
-  OPS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
+  OPS_TOKEN: key.min(16, 'must have at least 16 characters').optional(),
   ALERT_URL: address.optional(),
   LOG_LEVEL: z
     .enum(

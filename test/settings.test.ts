@@ -125,7 +125,11 @@ suite('keys and tokens', () => {
       ])
       assert.deepEqual(faultsOf({ OPS_HOST, OPS_TOKEN: '0123456789abcdef' }), [])
     }
-    assertTakes('OPS_TOKEN', ['0123456789abcdef'], ['0123456789abcde'])
+    assertTakes(
+      'OPS_TOKEN',
+      ['0123456789abcdef'],
+      ['0123456789abcde', 'a token that no header can carry', 'schlüsselschlüssel'],
+    )
   })
 })
 

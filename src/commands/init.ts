@@ -4,6 +4,7 @@ import { describeError, UserError } from '../errors.ts'
 import { PACKAGE_ROOT } from '../package-root.ts'
 import { environment, readSettings, supabaseOf } from '../settings.ts'
 import { cannotBeAsked, conflictsInDatabase } from './init/conflicts.ts'
+import { refuseLinks } from './init/links.ts'
 import { type Files, FUNCTION, inTheWay, MIGRATIONS, planInit } from './init/plan.ts'
 
 const SINGLE = ['.env', '.env.example', 'ecosystem.config.cjs', 'supabase/config.toml']
@@ -16,6 +17,7 @@ const SINGLE = ['.env', '.env.example', 'ecosystem.config.cjs', 'supabase/config
 export async function init(): Promise<void> {
   const folder = process.cwd()
   const { writes, advice, outOfOrder } = planInit(filesOf(PACKAGE_ROOT), filesOf(folder), basename(folder))
+  refuseLinks(folder, writes.keys())
   await stopForDatabase()
   for (const [path, text] of writes) {
     const target = join(folder, path)

@@ -31,8 +31,9 @@ export function createAccess(token: string | undefined, now = () => Date.now()):
     createHmac('sha256', secret).update(`mediaferry session until ${end}`).digest('base64url')
 
   function isSession(session: string): boolean {
-    const [end = '', seal = ''] = session.split('.')
-    return same(seal, sealed(end)) && Number(end) > now() && !ended.has(session)
+    const [end = '', seal = '', ...more] = session.split('.')
+    // One spelling each: what a logout has ended would otherwise go on under another.
+    return more.length === 0 && same(seal, sealed(end)) && Number(end) > now() && !ended.has(session)
   }
 
   return {

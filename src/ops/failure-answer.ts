@@ -1,20 +1,11 @@
 import { reasonFor } from '../reasons.ts'
 
-/** The webhook already knew that there is nothing to fetch, or the person wanted to be forgotten. */
-const NEVER_AGAIN = new Set([
-  'forgotten',
-  'media_id_missing',
-  'media_id_invalid',
-  'media_unsupported',
-  'media_unavailable',
-])
-
 /** One code of `/api/failures`. */
 export const failureAnswer = (code: string, count: number) => ({
   code,
   count,
   ...explain(code),
-  retryable: !NEVER_AGAIN.has(code),
+  retryable: reasonFor(code)?.final !== true,
 })
 
 /** A code in plain words. */

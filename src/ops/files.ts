@@ -25,7 +25,7 @@ export function downloadName(fileName: string | null, id: number, objectKey: str
     (fileName ?? '')
       .toWellFormed()
       // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is replaced here
-      .replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffd]/g, '')
+      .replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffd]/g, '')
       .replace(/[\\/:*?"<>|;%]/g, '_')
       .replace(/^[\s.]+|[\s.]+$/g, ''),
   )

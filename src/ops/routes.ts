@@ -11,6 +11,7 @@ import {
   retriedCountShape,
   retriedIdsShape,
   type SummaryAnswer,
+  storable,
   summaryShape,
 } from '../api-shapes.ts'
 import { fileAnswer, opened, type Story } from './attachment-answers.ts'
@@ -52,8 +53,8 @@ export interface RoutesOptions {
 /** Who an operator's change is told as having come from. */
 const BY = 'dashboard'
 
-const retryBody = z.object({ code: z.string().min(1).max(100) }).strict()
-const pauseBody = z.object({ reason: z.string().trim().max(500).nullish() }).strict()
+const retryBody = z.object({ code: storable.min(1).max(100) }).strict()
+const pauseBody = z.object({ reason: storable.trim().max(500).nullish() }).strict()
 const noBody = z.object({}).strict()
 const fileQuery = z.object({ download: z.enum(['0', '1']).optional() })
 

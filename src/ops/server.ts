@@ -23,6 +23,8 @@ export interface DoorsOptions {
   readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>
   readonly headers: Readonly<Record<string, string>>
   readonly log: Log
+  /** Milliseconds in which a connection may carry nothing in either direction. */
+  readonly idleMs?: number
 }
 
 export interface Doors {
@@ -34,6 +36,11 @@ export interface Doors {
 const LONGEST_BODY = 16 * 1024
 const MOST_CONNECTIONS = 200
 const CLOSE_GRACE_MS = 1000
+/**
+ * Streams say something every 15 seconds, and the database has 15 for an answer; retrying very many goes on without
+ * its connection. Whoever asks and never reads is let go, or two hundred of them would be all the connections there are.
+ */
+const IDLE_MS = 120_000
 
 /** Throws a UserError when the port cannot be had. */
 export async function openDoors(options: DoorsOptions): Promise<Doors> {
@@ -48,6 +55,7 @@ export async function openDoors(options: DoorsOptions): Promise<Doors> {
     toNodeHandler(appOf(options)),
   )
   server.maxConnections = MOST_CONNECTIONS
+  server.timeout = options.idleMs ?? IDLE_MS
   const port = await listen(server, options)
   return {
     url: `http://${shownHost(options.host)}:${port}`,

@@ -14,7 +14,7 @@ export interface SummaryReading {
 }
 
 export interface SummaryCache {
-  /** At most `maxAgeMs` old, or as old as a slow database makes it. Rejects when there never was an answer. */
+  /** At most `maxAgeMs` old, or as old as a slow database makes it. Rejects while there never was an answer. */
   read(): Promise<SummaryReading>
   /** So that what an operator has just done is seen at once. */
   expire(): void
@@ -22,6 +22,10 @@ export interface SummaryCache {
 
 /** A call that took long is repeated less often: reading the summary is at most a tenth of the database's work. */
 const REST = 10
+/** Prometheus gives a scrape ten seconds, and a call to a database that says nothing takes fifteen. */
+export const PATIENCE_MS = 3000
+/** One that is away is looked for all the same: it may be back at any moment. */
+const LONGEST_REST_AWAY_MS = 20_000
 
 /**
  * One reading for all who ask: pages, scrapes, streams. Nobody asks, nothing is read; while the database is away
@@ -39,13 +43,26 @@ export function cacheSummary(
 
   async function readAnew(): Promise<void> {
     const startedAt = now()
+    let longest = Number.POSITIVE_INFINITY
     try {
       last = { summary: await read(), readAt: new Date(), error: undefined }
     } catch (error) {
       failure = error
+      longest = LONGEST_REST_AWAY_MS
       if (last !== undefined) last = { ...last, error }
     }
-    freshUntil = now() + Math.max(maxAgeMs, (now() - startedAt) * REST)
+    freshUntil = now() + Math.max(maxAgeMs, Math.min(longest, (now() - startedAt) * REST))
+  }
+
+  async function inTime(work: Promise<void>): Promise<void> {
+    let patience: NodeJS.Timeout | undefined
+    await Promise.race([
+      work,
+      new Promise<void>(resolve => {
+        patience = setTimeout(resolve, PATIENCE_MS)
+      }),
+    ])
+    clearTimeout(patience)
   }
 
   return {
@@ -54,9 +71,9 @@ export function cacheSummary(
         reading ??= readAnew().finally(() => {
           reading = undefined
         })
-        await reading
+        await inTime(reading)
       }
-      if (last === undefined) throw failure
+      if (last === undefined) throw failure ?? new Error('The database has not answered yet.')
       return last
     },
     expire: () => {

@@ -15,27 +15,34 @@ async function deal(file: { id: number; bucket: string; object_key: string }): P
 }
 
 async function workThroughList(): Promise<void> {
-  for (;;) {
+  for (let after = 0; ; ) {
     const { data, error } = await supabase
       .from('arrivals')
       .select('attachment_id, attachments(id, bucket, object_key)')
-      .order('arrived_at')
+      .gt('attachment_id', after)
+      .order('attachment_id')
       .limit(50)
     if (error !== null) throw error
     if (data.length === 0) return
     for (const { attachment_id, attachments } of data) {
+      after = attachment_id
       const [file] = [attachments].flat()
-      if (file !== undefined && file !== null) await deal(file)
-      const { error: kept } = await supabase.from('arrivals').delete().eq('attachment_id', attachment_id)
-      if (kept !== null) throw kept
+      try {
+        if (file !== undefined && file !== null) await deal(file)
+        const { error: kept } = await supabase.from('arrivals').delete().eq('attachment_id', attachment_id)
+        if (kept !== null) throw kept
+      } catch (error) {
+        // Those behind it are not kept waiting.
+        console.error('will be tried again:', attachment_id, error)
+      }
     }
   }
 }
 
 let running: Promise<void> = Promise.resolve()
-/** One at a time; a failure is told and tried again with the next look. */
+/** One at a time; what fails is tried again with the next look. */
 function look(): void {
-  running = running.then(workThroughList).catch(error => console.error('will be tried again:', error))
+  running = running.then(workThroughList).catch(error => console.error('could not look:', error))
 }
 
 supabase

@@ -1,14 +1,16 @@
--- How many attachments are in each state, kept as it changes: counted anew, a table of ten million rows would cost
--- every look at the dashboard a second.
+-- How many attachments are in each state, and why those that FAILED did, kept as it changes: counted anew, a table of
+-- ten million rows would cost every look at the dashboard a second.
 
 create table mediaferry.status_counts (
   id bigint generated always as identity primary key,
   upload_status public.upload_status not null,
+  error_code text,
   delta bigint not null
 );
 comment on table mediaferry.status_counts is
-  'The sum of delta is the number of attachments in that state. Each statement appends what it has changed and '
-  'updates nothing, so that no two of them wait for each other; beats fold the rows into one for each state.';
+  'The sum of delta is the number of attachments in that state, with that error code when it is FAILED. Each '
+  'statement appends what it has changed and updates nothing, so that no two of them wait for each other; beats, and '
+  'an ingest now and then, fold the rows into one for each of them.';
 
 alter table mediaferry.status_counts enable row level security;
 revoke all on table mediaferry.status_counts from public, anon, authenticated, service_role;
@@ -18,8 +20,12 @@ grant select, insert, delete on table mediaferry.status_counts to service_role;
 create function mediaferry.count_inserted() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  insert into mediaferry.status_counts (upload_status, delta)
-  select n.upload_status, count(*) from inserted n group by n.upload_status;
+  insert into mediaferry.status_counts (upload_status, error_code, delta)
+  select n.upload_status, case n.upload_status when 'FAILED' then n.error_code end, count(*)
+  from inserted n
+  group by 1, 2;
+  -- Where `sweep` works alone, nobody beats.
+  perform mediaferry.fold_counts(1000);
   return null;
 end
 $$;
@@ -27,14 +33,14 @@ $$;
 create function mediaferry.count_updated() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  insert into mediaferry.status_counts (upload_status, delta)
-  select c.upload_status, sum(c.delta)
+  insert into mediaferry.status_counts (upload_status, error_code, delta)
+  select c.upload_status, case c.upload_status when 'FAILED' then c.error_code end, sum(c.delta)
   from (
-    select o.upload_status, -1 as delta from before o
+    select o.upload_status, o.error_code, -1 as delta from before o
     union all
-    select n.upload_status, 1 from after n
+    select n.upload_status, n.error_code, 1 from after n
   ) c
-  group by c.upload_status
+  group by 1, 2
   -- Renewals, merges and the like change no state.
   having sum(c.delta) <> 0;
   return null;
@@ -44,8 +50,10 @@ $$;
 create function mediaferry.count_deleted() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  insert into mediaferry.status_counts (upload_status, delta)
-  select d.upload_status, -count(*) from deleted d group by d.upload_status;
+  insert into mediaferry.status_counts (upload_status, error_code, delta)
+  select d.upload_status, case d.upload_status when 'FAILED' then d.error_code end, -count(*)
+  from deleted d
+  group by 1, 2;
   return null;
 end
 $$;
@@ -68,13 +76,15 @@ create trigger attachments_count_truncated after truncate on public.attachments
   for each statement execute function mediaferry.count_truncated();
 
 -- What is there already. The triggers' own lock keeps writers out until this has committed.
-insert into mediaferry.status_counts (upload_status, delta)
-select a.upload_status, count(*) from public.attachments a group by a.upload_status;
+insert into mediaferry.status_counts (upload_status, error_code, delta)
+select a.upload_status, case a.upload_status when 'FAILED' then a.error_code end, count(*)
+from public.attachments a
+group by 1, 2;
 
-create function mediaferry.fold_counts() returns void
+create function mediaferry.fold_counts(spared integer default 100) returns void
 language plpgsql volatile set search_path = '' as $$
 begin
-  if not exists (select from mediaferry.status_counts c order by c.id offset 100 limit 1) then
+  if not exists (select from mediaferry.status_counts c order by c.id offset fold_counts.spared limit 1) then
     return;
   end if;
   -- One at a time. A reader sees the rows before or the sums after, never both.
@@ -82,13 +92,20 @@ begin
     return;
   end if;
   with folded as (
-    delete from mediaferry.status_counts c where c.id is not null returning c.upload_status, c.delta
+    delete from mediaferry.status_counts c
+    -- A part: what has gathered in months must not outlast a statement's time.
+    where c.id in (select s.id from mediaferry.status_counts s order by s.id limit 10000)
+    returning c.upload_status, c.error_code, c.delta
   )
-  insert into mediaferry.status_counts (upload_status, delta)
-  select f.upload_status, sum(f.delta) from folded f group by f.upload_status having sum(f.delta) <> 0;
+  insert into mediaferry.status_counts (upload_status, error_code, delta)
+  select f.upload_status, f.error_code, sum(f.delta)
+  from folded f
+  group by f.upload_status, f.error_code
+  having sum(f.delta) <> 0;
 end
 $$;
-comment on function mediaferry.fold_counts() is 'Makes one row of many for each state, once there are over a hundred.';
+comment on function mediaferry.fold_counts(integer) is
+  'Makes one row for each state and error code of the oldest 10,000, once there are more than spared.';
 
 create or replace function public.beat_canary(worker text, state text, circuits jsonb, version text) returns jsonb
 language plpgsql volatile security invoker set search_path = '' as $$
@@ -139,20 +156,43 @@ language sql stable security invoker set search_path = '' as $$
   with counted as materialized (
     select c.upload_status, sum(c.delta)::bigint as rows from mediaferry.status_counts c group by c.upload_status
   ),
-  -- Each of these ends at ten thousand: nobody needs to know a backlog's size to the last row.
-  pending as materialized (
+  -- Of a backlog the first thousand are looked at, and the rest is what the counts say without those that still wait.
+  first_due as materialized (
     select a.next_attempt_at from public.attachments a
     where a.upload_status = 'PENDING' and a.next_attempt_at <= now()
     order by a.next_attempt_at
-    limit 10000
+    limit 1000
+  ),
+  waiting as materialized (
+    select count(*) as rows
+    from (
+      select from public.attachments a
+      where a.upload_status = 'PENDING' and a.next_attempt_at > now()
+      order by a.next_attempt_at
+      limit 1000
+    ) w
+  ),
+  pending as (
+    select case
+      when (select count(*) from first_due) < 1000 then (select count(*) from first_due)
+      when (select w.rows from waiting w) < 1000
+        then (select c.rows from counted c where c.upload_status = 'PENDING') - (select w.rows from waiting w)
+      -- Many of both: nobody needs to know such a backlog's size to the last row.
+      else (
+        select count(*)
+        from (
+          select from public.attachments a
+          where a.upload_status = 'PENDING' and a.next_attempt_at <= now()
+          order by a.next_attempt_at
+          limit 10000
+        ) d
+      )
+    end as due
   ),
   orphaned as materialized (
     select a.next_attempt_at from public.attachments a
     where a.upload_status = 'UPLOADING' and coalesce(a.leased_until, '-infinity'::timestamptz) <= now()
     limit 10000
-  ),
-  due as (
-    select p.next_attempt_at from pending p union all select o.next_attempt_at from orphaned o
   )
   select jsonb_build_object(
     'counts', (
@@ -160,10 +200,12 @@ language sql stable security invoker set search_path = '' as $$
       from unnest(enum_range(null::public.upload_status)) as s (upload_status)
       left join counted c on c.upload_status = s.upload_status
     ),
-    'due', (select least(count(*), 10000) from due),
-    'oldest_due_at', (select min(d.next_attempt_at) from due d),
+    'due', (select p.due from pending p) + (select count(*) from orphaned),
+    'oldest_due_at', least(
+      (select min(d.next_attempt_at) from first_due d), (select min(o.next_attempt_at) from orphaned o)
+    ),
     'expiring_24h', (select least(count(*), 10000) from mediaferry.expiring(interval '24 hours')),
-    'rejected', (select count(*) from (select from public.rejected_payloads limit 10000) r),
+    'rejected', (select count(*) from (select from public.rejected_payloads r order by r.id limit 10000) r),
     'paused', (
       select jsonb_build_object('changed_by', c.changed_by, 'reason', c.reason, 'changed_at', c.changed_at)
       from public.pipeline_control c
@@ -177,11 +219,31 @@ $$;
 comment on function public.pipeline_summary() is
   'The state of everything: {"counts": {PENDING, UPLOADING, UPLOADED, FAILED}, "due", "oldest_due_at", '
   '"expiring_24h" (open rows that Meta deletes within a day), "rejected", "paused": null or {changed_by, reason, '
-  'changed_at}, "daemons": [{worker, beat, state, circuits, version, last_seen}]}. due, expiring_24h and rejected '
-  'say 10000 for ten thousand or more.';
+  'changed_at}, "daemons": [{worker, beat, state, circuits, version, last_seen}]}. expiring_24h and rejected say 10000 '
+  'for ten thousand or more, and so does due where more than a thousand still wait for their time.';
+
+create or replace function public.failure_counts() returns jsonb
+language sql stable security invoker set search_path = '' as $$
+  select jsonb_build_object(
+    'codes', coalesce(
+      (
+        select jsonb_agg(jsonb_build_object('code', c.error_code, 'count', c.files) order by c.files desc, c.error_code)
+        from (
+          select k.error_code, sum(k.delta)::bigint as files from mediaferry.status_counts k
+          where k.upload_status = 'FAILED'
+          group by k.error_code
+          having sum(k.delta) > 0
+          order by 2 desc, 1
+          limit 500
+        ) c
+      ),
+      '[]'
+    )
+  )
+$$;
 
 revoke all on function
   mediaferry.count_inserted(), mediaferry.count_updated(), mediaferry.count_deleted(), mediaferry.count_truncated(),
-  mediaferry.fold_counts(), mediaferry.expiring(interval)
+  mediaferry.fold_counts(integer), mediaferry.expiring(interval)
 from public, anon, authenticated;
-grant execute on function mediaferry.fold_counts(), mediaferry.expiring(interval) to service_role;
+grant execute on function mediaferry.fold_counts(integer), mediaferry.expiring(interval) to service_role;

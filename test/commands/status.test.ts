@@ -96,6 +96,16 @@ test('what to do next: paused, no daemon, waiting, in hand, arrived', async () =
   assert.match(say(claimed), /has it in hand/)
   assert.match(say({ ...claimed, leased_until: null }), /is gone/)
   assert.match(say({ upload_status: 'UPLOADED' }), /mediaferry url 7/)
+  const failed = { upload_status: 'FAILED' } as const
+  assert.match(say({ ...failed, error_code: 'worker_lost' }), /mediaferry retry 7/)
+  assert.doesNotMatch(say({ ...failed, error_code: '131051' }), /mediaferry retry/)
+})
+
+test('a retry that somebody asked for on the dashboard names who it was', () => {
+  const at = '2026-01-01T00:00:00Z'
+  const detail = { changed_by: 'dashboard', attachments: 1 }
+  const event = { id: 1, created_at: at, worker: null, event: 'retry_requested', detail }
+  assert.equal(eventLine(event, pipe), '  2026-01-01 00:00:00Z  that was asked for by dashboard')
 })
 
 test('an event of a later version is shown as it is', () => {

@@ -45,6 +45,7 @@ test('a session cannot be made up or made longer, and ends with its token or a l
   assert.equal(createAccess(TOKEN).proofOf(cookieIn(cookie)), 'cookie', 'a restart keeps it')
   assert.match(access.logOut(cookieIn(cookie)), /^mediaferry_ops=; .*Max-Age=0/)
   assert.equal(access.proofOf(cookieIn(cookie)), null)
+  assert.equal(access.proofOf(of(`${end}.${seal}.x`)), null, 'nor does a longer spelling outlive the logout')
 })
 
 test('a wrong token is refused without being repeated', () => {

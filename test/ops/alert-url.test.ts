@@ -32,5 +32,5 @@ test('a token that WhatsApp refuses is posted to ALERT_URL, once for two daemons
   assert.match((await told[0]) ?? '', /"alert":"credentials".*WHATSAPP_ACCESS_TOKEN/)
   const { rows } = await project.database.query("select detail from system_events where event = 'alert'")
   assert.equal(rows.length, 1)
-  assert.equal(rows[0]?.detail.alert, 'credentials')
+  assert.equal(rows[0]?.detail.alert, 'credentials whatsapp')
 })

@@ -4,7 +4,14 @@ import type { AddressInfo } from 'node:net'
 import { mock, test } from 'node:test'
 import { createLog } from '../../src/log.ts'
 import { postAlert } from '../../src/ops/alert-post.ts'
-import { type Alert, LONG_OPEN_MS, LOOK_MS, startAlerts } from '../../src/ops/alerts.ts'
+import {
+  AGAIN_MS,
+  type Alert,
+  type AlertsOptions,
+  LONG_OPEN_MS,
+  LOOK_MS,
+  startAlerts,
+} from '../../src/ops/alerts.ts'
 
 const SILENT = createLog('silent')
 const OPENED = {
@@ -18,7 +25,7 @@ const OPENED = {
 const CLOSED = { type: 'closed', dependency: 'storage', code: 'quota', probes: 3 } as const
 
 interface World {
-  raise?: () => Promise<boolean>
+  raise?: AlertsOptions['raise']
   expiring?: () => Promise<{ count: number; soonest: string | null }>
   post?: (alert: Alert) => Promise<void>
 }
@@ -90,6 +97,44 @@ test('what another daemon has told of is not told again; with the database away 
   alerts.circuit({ ...OPENED, code: 'credentials' })
   await pass(0)
   assert.equal(posted.length, 1)
+})
+
+test('an outage of one dependency does not silence that of another', async t => {
+  const raised = new Set<string>()
+  const { alerts, posted, pass } = scene(t, {
+    raise: async ({ alert }) => !raised.has(alert) && raised.add(alert).has(alert),
+  })
+  for (const dependency of ['whatsapp', 'storage', 'storage'] as const)
+    alerts.circuit({ ...OPENED, dependency, code: 'credentials' })
+  await pass(0)
+  assert.deepEqual(
+    posted.map(({ alert, text }) => [alert, text.split(' ')[0]]),
+    [
+      ['credentials', 'whatsapp'],
+      ['credentials', 'storage'],
+    ],
+  )
+})
+
+test('what could not be delivered is tried again, without a second event, until it is or the quiet is over', async t => {
+  let raised = 0
+  let works = false
+  const delivered: Alert[] = []
+  const { alerts, pass } = scene(t, {
+    raise: async () => ++raised > 0,
+    post: async alert => {
+      if (!works) throw new Error('gone')
+      delivered.push(alert)
+    },
+  })
+  alerts.circuit({ ...OPENED, code: 'credentials' })
+  await pass(0)
+  await pass(AGAIN_MS)
+  works = true
+  await pass(AGAIN_MS)
+  await pass(AGAIN_MS)
+  assert.equal(delivered.length, 1)
+  assert.equal(raised, 1)
 })
 
 test('an alert that cannot be delivered, and a count that cannot be made, end nothing', async t => {

@@ -27,6 +27,7 @@ test('a file name is cleared of paths, headers and tricks', () => {
   assert.equal(name('a\r\nSet-Cookie: x=1'), 'aSet-Cookie_ x=1')
   assert.equal(name('"quoted";%2e'), '_quoted___2e')
   assert.equal(name('photo\u202egpj.exe'), 'photogpj.exe')
+  assert.equal(name('photo\u061cgpj.exe'), 'photogpj.exe')
   assert.equal(name('C:\\temp\\con'), 'C__temp_con')
   assert.equal(name('.htaccess'), 'htaccess')
   assert.equal(name('\ud800'), '5.pdf')

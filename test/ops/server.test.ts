@@ -4,7 +4,10 @@ import { request } from 'node:http'
 import { connect } from 'node:net'
 import { afterEach, describe, test } from 'node:test'
 import { UserError } from '../../src/errors.ts'
+import { createLog } from '../../src/log.ts'
+import { createAccess } from '../../src/ops/access.ts'
 import { startOps } from '../../src/ops/ops.ts'
+import { openDoors } from '../../src/ops/server.ts'
 import { startTestOps, type TestOps, type TestOpsOptions } from '../support/ops.ts'
 import { failedRow, fixtureRow, fixtures } from '../support/ops-fixtures.ts'
 
@@ -113,6 +116,8 @@ describe('on loopback', () => {
       [change(url, 'no json'), 400],
       [change(url, { reason: 7 }), 400],
       [change(url, { other: 1 }), 400],
+      [change(url, { reason: 'a\0' }), 400],
+      [change(url, '{"reason":"\\ud800"}'), 400],
       [change(url, '[]'), 400],
       [change(url, { reason: 'x'.repeat(20_000) }), 413],
       [change(url, { reason: 'x'.repeat(20_000) }, { 'transfer-encoding': 'chunked' }), 413],
@@ -139,6 +144,9 @@ describe('on loopback', () => {
       '/api/attachments/1e3',
       '/api/attachments/0x10',
       '/api/attachments/-1',
+      '/api/attachments?q=%00',
+      '/api/attachments?text=a%00',
+      '/api/attachments?error=%00',
       '/api/attachments/99999999999999999999',
       `/${'x'.repeat(3000)}`,
     ]) {
@@ -297,6 +305,36 @@ test('a database that is away is a 503 without secrets, and the last summary sta
     assert.equal(status, 503, path)
     assert.doesNotMatch(text, /sb_secret|supabase\.test/)
   }
+})
+
+test('whoever asks and never reads the answer is let go', async t => {
+  const assets = { get: () => ({ type: 'text/plain', body: Buffer.alloc(2 ** 20), etag: '"x"' }) }
+  const doors = await openDoors({
+    host: '127.0.0.1',
+    port: 0,
+    access: createAccess(undefined),
+    assets,
+    api: [],
+    openapi: {},
+    ready: () => ({ status: 200, body: {} }),
+    metrics: async () => ({ type: 'text/plain', text: '' }),
+    headers: {},
+    log: createLog('silent'),
+    idleMs: 200,
+  })
+  const { host, port } = new URL(doors.url)
+  const deaf = connect(Number(port), '127.0.0.1')
+  // One that reads nothing learns of the end by writing.
+  const tries = setInterval(() => deaf.write(' '), 500)
+  t.after(async () => {
+    clearInterval(tries)
+    deaf.destroy()
+    await doors.close()
+  })
+  const failed = new Promise(resolve => deaf.once('error', resolve))
+  deaf.pause()
+  deaf.write(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`.repeat(40))
+  assert.match(String(await failed), /ECONNRESET|EPIPE/)
 })
 
 test('streams end and the port is free when it stops, also with a connection that says nothing', async () => {

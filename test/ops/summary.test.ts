@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { mock, test } from 'node:test'
 import { summaryShape } from '../../src/api-shapes.ts'
 import type { DatabaseSummary } from '../../src/ops/sources.ts'
-import { aliveFor, cacheSummary, summaryAnswer } from '../../src/ops/summary.ts'
+import { aliveFor, cacheSummary, PATIENCE_MS, summaryAnswer } from '../../src/ops/summary.ts'
 import { fixtures } from '../support/ops-fixtures.ts'
 
 const SUMMARY: DatabaseSummary = await fixtures().sources.database.summary()
@@ -64,6 +64,36 @@ test('while the database is away the last reading stands, with the reason', asyn
   state.error = null
   clock.now = 6000
   assert.equal((await cache.read()).error, undefined)
+})
+
+test('a database that kept us waiting is asked again soon: what it says when it is back is not minutes old', async () => {
+  const { cache, clock, state } = cacheOf(15_000)
+  await cache.read()
+  state.error = new Error('no answer')
+  clock.now = 200_000
+  await cache.read()
+  state.error = null
+  clock.now += 30_000
+  assert.equal((await cache.read()).error, undefined)
+})
+
+test('a database that says nothing keeps nobody waiting: scrapes and pages have what is known', async t => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.after(() => mock.timers.reset())
+  const clock = { now: 0 }
+  let answer = (_: DatabaseSummary): void => undefined
+  const reads = () => new Promise<DatabaseSummary>(resolve => (answer = resolve))
+  const cache = cacheSummary(reads, 2000, () => clock.now)
+  const nothing = assert.rejects(cache.read(), /has not answered/)
+  mock.timers.tick(PATIENCE_MS)
+  await nothing
+  const first = cache.read()
+  answer(SUMMARY)
+  assert.equal((await first).summary, SUMMARY)
+  clock.now = 10_000
+  const second = cache.read()
+  mock.timers.tick(PATIENCE_MS)
+  assert.equal((await second).summary, SUMMARY)
 })
 
 test('without any answer it rejects, and asks again', async () => {

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { test } from 'node:test'
 import { runChecks } from '../../../src/commands/doctor/checks.ts'
 import { clockVerdict, type DatabaseCheckup, databaseVerdict } from '../../../src/commands/doctor/database.ts'
 import { ok, type Verdict } from '../../../src/commands/doctor/finding.ts'
 import { diskVerdict, settingsVerdict } from '../../../src/commands/doctor/machine.ts'
 import { bucketVerdict } from '../../../src/commands/doctor/storage.ts'
-import { tokenVerdict } from '../../../src/commands/doctor/token.ts'
+import { askAboutToken, tokenVerdict } from '../../../src/commands/doctor/token.ts'
 import { type WebhookAnswers, webhookVerdict } from '../../../src/commands/doctor/webhook.ts'
 
 const MB = 2 ** 20
@@ -52,6 +54,12 @@ const table: readonly (readonly [string, Verdict, Verdict['level'], RegExp])[] =
   ['token: for a day', token({ is_valid: true, expires_at: NOW + 3600 }), 'warning', /less than a day/],
   ['token: over', token({ is_valid: true, expires_at: NOW - 1 }), 'failure', /expired on/],
   ['token: revoked', token({ is_valid: false, error: { message: 'gone' } }), 'failure', /gone/],
+  [
+    'token: not one at all',
+    token({ is_valid: false, error: { message: 'Malformed access token EAAabcdefghijklmnop' } }),
+    'failure',
+    /Malformed access token \[secret\]/,
+  ],
   ['token: of no use', token({ is_valid: true, scopes: ['email'] }), 'failure', /no permission/],
   [
     'token: refused',
@@ -109,4 +117,19 @@ test('a check that throws or does not answer is a failure, and keeps no other fr
     { check: 'b', level: 'failure', message: 'broken', fix: 'type this' },
     { check: 'c', level: 'ok', message: 'fine' },
   ])
+})
+
+test('a token that WhatsApp repeats, whatever it looks like, is not shown', async t => {
+  const server = createServer((request, response) => {
+    const message = `Malformed access token ${request.headers.authorization?.slice('Bearer '.length)}`
+    response.writeHead(400).end(JSON.stringify({ error: { code: 190, message } }))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const address = server.address()
+  const port = typeof address === 'object' ? address?.port : 0
+  const graph = { url: `http://127.0.0.1:${port}`, version: 'v25.0', token: 'not-in-the-form-of-a-token' }
+  const { message } = tokenVerdict(await askAboutToken(graph, new AbortController().signal), NOW)
+  assert.match(message, /Malformed access token \[secret\]/)
 })

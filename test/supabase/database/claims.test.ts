@@ -8,6 +8,7 @@ import {
   eventsOf,
   expireLease,
   ingest,
+  loseLease,
   message,
   pending,
   sqlState,
@@ -158,7 +159,7 @@ test('the fifth lost lease fails the row as worker_lost, and its neighbours are 
   for (let life = 1; life <= 5; life++) {
     const got = await claimOne(db, `life ${life}`, deadly)
     assert.deepEqual([got.claim_token, got.lost_leases], [life, life - 1])
-    await expireLease(db, deadly)
+    await loseLease(db, deadly)
   }
   const answer = await claim(db, 'w', { ids: [deadly], max: 2 })
   assert.deepEqual(answer.worker_lost, [deadly])

@@ -10,9 +10,14 @@ const COUNTED = `
       as kept
   from unnest(enum_range(null::upload_status)) s (upload_status)`
 
+const CODES = `
+  select error_code as code, count(*)::int as count from attachments
+  where upload_status = 'FAILED' group by 1 order by 2 desc, 1`
+
 async function assertTrue(db: TestDatabase, when: string): Promise<void> {
   for (const { upload_status, counted, kept } of await db.rows(COUNTED))
     assert.equal(kept, counted, `${upload_status} ${when}`)
+  assert.deepEqual(await db.call('failure_counts'), { codes: await db.rows(CODES) }, `codes ${when}`)
 }
 
 const beat = (db: TestDatabase) =>
@@ -20,12 +25,18 @@ const beat = (db: TestDatabase) =>
 
 test('the kept counts are those of the rows, whatever happens to them', async t => {
   const db = await freshDatabase(t)
-  const [first = 0, second = 0] = await pending(db, 7)
+  const [first = 0, second = 0, third = 0] = await pending(db, 7)
   await assertTrue(db, 'after an ingest')
   await settle(db, 'w', [uploaded(await claimOne(db, 'w', first))])
   await assertTrue(db, 'after an upload')
   await settle(db, 'w', [unsuccessful(await claimOne(db, 'w', second), 'failed', {})])
   await assertTrue(db, 'after a failure')
+  await settle(db, 'w', [
+    unsuccessful(await claimOne(db, 'w', third), 'retry', { error_code: 'timeout', retry_in_ms: 60_000 }),
+  ])
+  await assertTrue(db, 'after a try that is repeated')
+  await db.rows("update attachments set error_code = 'other' where id = $1", [second])
+  await assertTrue(db, 'after another code')
   await db.call('retry_attachments', { ids: [second] })
   await assertTrue(db, 'after a retry')
   await claim(db, 'w', { max: 3 })
@@ -83,6 +94,56 @@ test('two beats that fold at once count nothing twice', async t => {
   await beat(db)
   await open.query('commit')
   await assertTrue(db, 'after two folds')
+})
+
+const rowsKept = async (db: TestDatabase): Promise<number> =>
+  (await db.rows<{ count: number }>('select count(*)::int from mediaferry.status_counts'))[0]?.count ?? 0
+
+test('a beat after a long silence folds a part, so that it never outlasts a statement', async t => {
+  const db = await freshDatabase(t)
+  await pending(db, 3)
+  await db.rows(
+    `insert into mediaferry.status_counts (upload_status, delta)
+     select 'PENDING', case n % 2 when 0 then 1 else -1 end from generate_series(1, 15000) n`,
+  )
+  await beat(db)
+  const left = await rowsKept(db)
+  assert.ok(left > 1000 && left < 10_000, `${left} rows left`)
+  await assertTrue(db, 'after a part was folded')
+  await beat(db)
+  assert.ok((await rowsKept(db)) <= 2)
+  await assertTrue(db, 'after the rest')
+})
+
+test('where nobody beats, what comes in folds', async t => {
+  const db = await freshDatabase(t)
+  await db.rows(
+    `insert into mediaferry.status_counts (upload_status, delta)
+     select 'PENDING', case n % 2 when 0 then 1 else -1 end from generate_series(1, 2000) n`,
+  )
+  await pending(db, 1)
+  assert.ok((await rowsKept(db)) <= 2)
+  await assertTrue(db, 'after an ingest that folds')
+})
+
+test('a backlog is counted to the last row, and looked at by a thousand', async t => {
+  const db = await freshDatabase(t)
+  const add = (rows: number, when: string) =>
+    db.rows(
+      `insert into attachments (message_id, whatsapp_media_id, phone_number_id, sent_at, expires_at, object_prefix,
+         next_attempt_at)
+       select $2 || n, 'm', '1', now(), now() + interval '7 days', 'unassigned', now() + $2::interval
+       from generate_series(1, $1::int) n`,
+      [rows, when],
+    )
+  const due = async () => (await db.call<{ due: number }>('pipeline_summary')).due
+  await add(999, '-1 minute')
+  assert.equal(await due(), 999)
+  await add(10_000, '-2 minutes')
+  await add(900, '1 hour')
+  assert.equal(await due(), 10_999)
+  await add(200, '2 hours')
+  assert.equal(await due(), 10_000, 'ten thousand or more')
 })
 
 test('the summary reads no settled row', async t => {

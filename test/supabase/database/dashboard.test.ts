@@ -126,6 +126,17 @@ test('pages follow each other without a gap or a repetition, whatever the filter
   assert.deepEqual(await list(db, { max: 0 }), { rows: [], next_before: null, scanned: 0, people_cut: false })
 })
 
+test('a whole phone number means its owner alone, and nobody else is looked at', async t => {
+  const db = await freshDatabase(t)
+  const contact = (phone: string) => ({ user_id: null, phone, profile_name: null })
+  const [owner, longer] = await ingest(db, [
+    message({ contact: contact('4915112345'), media: media() }),
+    message({ contact: contact('49151123456'), media: media() }),
+  ])
+  assert.deepEqual(await idsOf(db, { sender: '+49 151 12345' }), [owner?.attachment_id])
+  assert.deepEqual(await idsOf(db, { sender: '49 151 1234' }), [longer?.attachment_id, owner?.attachment_id])
+})
+
 test('a status that there is not is refused', async t => {
   const db = await freshDatabase(t)
   await assert.rejects(list(db, { status: 'LOST' }), sqlState('22P02'))

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { freshDatabase, type TestDatabase } from '../../support/database.ts'
-import { attachment, claim, claimOne, ingest, message, settle, sqlState, uploaded } from './functions.ts'
+import {
+  attachment,
+  claim,
+  claimOne,
+  ingest,
+  message,
+  pending,
+  settle,
+  sqlState,
+  unsuccessful,
+  uploaded,
+} from './functions.ts'
 
 const PERSON = { user_id: 'DE.5551234567', phone: '4915155512345', profile_name: 'Forget Me' }
 
@@ -118,3 +129,19 @@ async function everything(db: TestDatabase): Promise<string> {
   const payloads = await db.rows<{ payload: Buffer }>('select payload from rejected_payloads')
   return [...texts, ...payloads.map(row => row.payload.toString('utf8'))].join('\n')
 }
+
+test('a retry of all passes over a lead that is being forgotten, tells no tale of it, and reaches what is behind', async t => {
+  const db = await freshDatabase(t)
+  const [gone = 0, other = 0] = await pending(db, 2)
+  for (const id of [gone, other])
+    await settle(db, 'w', [unsuccessful(await claimOne(db, 'w', id), 'failed', { error_code: 'integrity' })])
+  const [row] = await db.rows<{ lead_id: number }>('select lead_id::int from attachments where id = $1', [
+    gone,
+  ])
+  await db.call('forget_lead', { lead_id: row?.lead_id, phase: 'stop' })
+  assert.deepEqual(await db.call('retry_attachments', { max: 1 }), { retried: [other] })
+  const told = await db.rows<{ event: string }>('select event from system_events where attachment_id = $1', [
+    gone,
+  ])
+  assert.ok(!told.some(({ event }) => event === 'retried'))
+})

@@ -203,6 +203,13 @@ export async function expireLease(db: TestDatabase, ...ids: readonly number[]): 
   await db.rows("update attachments set leased_until = now() - interval '1 minute' where id = any($1)", [ids])
 }
 
+/** Its last claim is long dead: whatever the pause of a suspect, it is over. */
+export async function loseLease(db: TestDatabase, ...ids: readonly number[]): Promise<void> {
+  await db.rows("update attachments set leased_until = now() - interval '9 minutes' where id = any($1)", [
+    ids,
+  ])
+}
+
 /** A test's error code: the SQLSTATE of a refused statement. */
 export const sqlState = (code: string) => (error: unknown) =>
   typeof error === 'object' && error !== null && 'code' in error && error.code === code

@@ -112,3 +112,45 @@ test('claims, leases and settles cost the same beside 50,000 settled and 20,000 
     })
   }
 })
+
+const SUSPECTS = 5000
+
+test('a claim reads no suspect but the one that it gives out, however many there are', async t => {
+  const db = await freshDatabase(t)
+  const client = await db.connect('service_role')
+  const claim = { worker: 'w', ids: [], max: 8, lease: '60 seconds' }
+  // So that the connection has its plans from an empty table.
+  await callFunction(client, 'claim_attachments', claim)
+  const insert = (name: string, columns: string, values: string, count = SUSPECTS) =>
+    db.rows(
+      `insert into attachments (message_id, whatsapp_media_id, phone_number_id, sent_at, expires_at, object_prefix,
+         ${columns})
+       select $1::text || n, 'm', '1', now(), now() + interval '6 days', 'unassigned', ${values}
+       from generate_series(1, $2::int) n`,
+      [name, count],
+    )
+  const dead = 'upload_status, leased_by, lost_leases, leased_until'
+  await insert('resting-', dead, `'UPLOADING', 'gone', 3, now() - interval '5 minutes'`)
+  await insert('living-', dead, `'UPLOADING', 'alive', 1, now() + interval '1 minute'`)
+  await insert('waiting-', 'lost_leases, next_attempt_at', `2, now() + interval '1 hour'`)
+  await insert('ordinary-', 'next_attempt_at', 'now()', 100)
+
+  for (const statistics of ['without statistics', 'with statistics']) {
+    await t.test(`none is due, ${statistics}`, async () => {
+      if (statistics === 'with statistics') await db.rows('analyze attachments')
+      const { read, fetched } = await work(client, 'claim_attachments', claim)
+      assert.equal(read, 0)
+      assert.ok(fetched < 60, `${fetched} rows fetched for 8 claims`)
+    })
+  }
+  await insert('due-', dead, `'UPLOADING', 'gone', 1, now() - interval '5 minutes'`)
+  await insert('due-again-', 'lost_leases, next_attempt_at', '2, now()')
+  for (const statistics of ['without statistics', 'with statistics']) {
+    await t.test(`many are due, ${statistics}`, async () => {
+      if (statistics === 'with statistics') await db.rows('analyze attachments')
+      const { read, fetched } = await work(client, 'claim_attachments', claim)
+      assert.equal(read, 0)
+      assert.ok(fetched < 20, `${fetched} rows fetched for one claim`)
+    })
+  }
+})

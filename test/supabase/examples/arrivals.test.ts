@@ -65,3 +65,33 @@ test('an application hears of a file that arrives while it runs, and of one that
   assert.ok(second instanceof Object && 'arrived' in second)
   assert.equal(second.arrived, rows[0]?.id)
 })
+
+test('a file that cannot be dealt with keeps nothing behind it waiting, and stays in the list', async t => {
+  await pool.query('delete from arrivals')
+  const daemon = await startTestDaemon(project)
+  t.after(daemon.stop)
+  await project.deliver(await project.message('image'), await project.message('image'))
+  await daemon.settled(2)
+  const { rows } = await pool.query(
+    'select attachment_id::int as id, a.object_key from arrivals join attachments a on a.id = attachment_id order by 1',
+  )
+  await pool.query("update arrivals set arrived_at = now() - interval '1 hour' where attachment_id = $1", [
+    rows[0].id,
+  ])
+  const removed = await fetch(`${project.url}/storage/v1/object/attachments`, {
+    method: 'DELETE',
+    headers: { apikey: project.secretKey, 'content-type': 'application/json' },
+    body: JSON.stringify({ prefixes: [rows[0].object_key] }),
+  })
+  assert.ok(removed.ok)
+
+  const worker = await startWorker()
+  t.after(worker.stop)
+  const dealt = await worker.next()
+  assert.ok(dealt instanceof Object && 'arrived' in dealt)
+  assert.equal(dealt.arrived, rows[1].id)
+  const left = await pool.query('select attachment_id::int as id from arrivals where attachment_id = $1', [
+    rows[0].id,
+  ])
+  assert.equal(left.rowCount, 1)
+})
