@@ -4,7 +4,6 @@ import type { Intake } from './intake/intake.ts'
 import type { Log } from './log.ts'
 import type { DaemonView, Observer, Ops, OpsOptions } from './ops/ops.ts'
 import type { Pipeline } from './pipeline.ts'
-import { reasonFor } from './reasons.ts'
 import { type Settings, supabaseOf } from './settings.ts'
 import type { StateFile } from './state/state-file.ts'
 import { VERSION } from './version.ts'
@@ -57,7 +56,6 @@ export async function openDoors({
         return parts.pipeline.storage.signUrl(wanted, AbortSignal.timeout(SIGN_MS))
       },
     },
-    isKnownReason: code => reasonFor(code) !== undefined,
     log,
   })
   return {

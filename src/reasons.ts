@@ -2,6 +2,8 @@
 export interface Reason {
   readonly meaning: string
   readonly advice: string
+  /** Another try cannot help: there is nothing to ask WhatsApp for. */
+  readonly final?: true
 }
 
 const RETRY =
@@ -32,14 +34,17 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   media_unsupported: {
     meaning: 'A kind of message that the WhatsApp Cloud API does not hand out (131051).',
     advice: 'Nothing can be done here: ask the sender to send it in another form.',
+    final: true,
   },
   media_unavailable: {
     meaning: 'WhatsApp says that this message is not available (131060).',
     advice: 'Ask the sender to send it again.',
+    final: true,
   },
   media_id_invalid: {
     meaning: 'The webhook named a media id that cannot stand in an address.',
     advice: 'Look at the row; a retry changes nothing.',
+    final: true,
   },
   object_key_unsafe: {
     meaning: 'The row has a bucket or an object prefix that cannot be made into a safe key.',
@@ -64,6 +69,7 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   media_id_missing: {
     meaning: 'The webhook named no media id, so there is nothing to ask WhatsApp for.',
     advice: 'Ask the sender to send it again.',
+    final: true,
   },
   // Its daemons, and its people.
   worker_lost: {
@@ -73,6 +79,7 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   forgotten: {
     meaning: 'The person who sent it was forgotten on request.',
     advice: 'Nothing: the row goes too.',
+    final: true,
   },
   stopped: {
     meaning:

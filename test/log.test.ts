@@ -47,6 +47,18 @@ suite('secrets', () => {
     assert.match(JSON.stringify(line), /"method":"GET"/)
   })
 
+  test('are removed from what a child logger always says', () => {
+    const [line] = written(log => log.child({ token: 'hunter2' }).info('asked'))
+    assert.equal(line?.token, '[secret]')
+  })
+
+  test('are removed from a copy: what was logged stays as it is', () => {
+    const request = Object.freeze({ url: 'https://x.example/', method: 'GET' })
+    const [line] = written(log => log.info(Object.freeze({ request }), 'asked'))
+    assert.deepEqual(line?.request, { url: '[secret]', method: 'GET' })
+    assert.equal(request.url, 'https://x.example/')
+  })
+
   const error = new Error('GET https://x.example/?key=hunter2 failed', { cause: new Error('Bearer hunter2') })
 
   for (const [how, program] of Object.entries({

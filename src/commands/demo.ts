@@ -8,7 +8,7 @@ import { type LocalProject, startProject } from '../local/project.ts'
 import { burst, demoSet } from '../local/samples/index.ts'
 import { MEDIAFERRY } from './called.ts'
 import { environmentOf } from './dev.ts'
-import { stopSignal } from './stop-signal.ts'
+import { INTERRUPTED, stopSignal } from './stop-signal.ts'
 
 const FOLDER = join('.mediaferry', 'demo')
 const ENVIRONMENT_FILE = join(FOLDER, 'demo.env')
@@ -53,7 +53,7 @@ export async function demo(options: Options): Promise<number> {
     const result = await Promise.race([run, stopped.then(() => undefined)])
     if (result === undefined) {
       run.catch(() => undefined)
-      return 130
+      return INTERRUPTED
     }
     if (options.once !== true) {
       say(whatNext(project))

@@ -5,7 +5,7 @@ import { type DevEnvironment, writeEnvironmentFile } from '../local/dev-environm
 import type { LocalProject } from '../local/project.ts'
 import { MEDIAFERRY } from './called.ts'
 import { checkLocalPackages } from './local-packages.ts'
-import { stopSignal } from './stop-signal.ts'
+import { INTERRUPTED, stopSignal } from './stop-signal.ts'
 
 const FOLDER = '.mediaferry'
 const ENVIRONMENT_FILE = join(FOLDER, 'dev.env')
@@ -14,7 +14,7 @@ const STATE_FILE = join(FOLDER, 'dev-state.sqlite')
 const PORTS = { api: 54321, database: 54322, whatsapp: 54330 }
 
 /**
- * `mediaferry dev`: a whole Supabase project and a WhatsApp, until Ctrl-C. Answers the exit code: 130 when it
+ * `mediaferry dev`: a whole Supabase project and a WhatsApp, until Ctrl-C. Answers the exit code: INTERRUPTED when it
  * was stopped before all was there. Throws a UserError when a part ends by itself.
  */
 export async function dev(options: { supabaseCli?: true }): Promise<number> {
@@ -33,7 +33,7 @@ export async function dev(options: { supabaseCli?: true }): Promise<number> {
   })
   if (running === undefined) {
     process.stdout.write('\nStopped before everything was there\n')
-    return 130
+    return INTERRUPTED
   }
   const broken = running.broken.then(why => ({ why }))
   const reason = await Promise.race([stopped, broken])

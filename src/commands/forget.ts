@@ -1,10 +1,10 @@
-import bytes from 'bytes'
 import ms from 'ms'
 import type { Footprint } from '../database/upkeep.ts'
 import { UserError } from '../errors.ts'
 import { whoAsks } from './pause.ts'
-import { oneLine } from './terminal.ts'
-import { INTERRUPTED, openArchive, untilStopped } from './upkeep/archive.ts'
+import { INTERRUPTED } from './stop-signal.ts'
+import { oneLine, sizeText } from './terminal.ts'
+import { openArchive, untilStopped } from './upkeep/archive.ts'
 import { confirmed } from './upkeep/confirm.ts'
 import { counted } from './upkeep/counted.ts'
 import { type ForgetSteps, forgetLead } from './upkeep/forget-lead.ts'
@@ -82,11 +82,10 @@ function describe(id: number, lead: Footprint): string {
     .filter(text => text !== null)
     .map(text => oneLine(text))
   const person = lead.forgetting ? 'whose forgetting has begun' : who.join(', ')
-  const size = bytes.format(lead.size_bytes) ?? '0B'
   const open = lead.open === 0 ? '' : `, ${lead.open} of them still on their way`
   return [
     `Lead ${id}: ${person}`,
-    `  ${counted(lead.attachments, 'file')}${open} (${size} in Storage), with every event of their stories`,
+    `  ${counted(lead.attachments, 'file')}${open} (${sizeText(lead.size_bytes)} in Storage), with every event of their stories`,
     `  ${counted(lead.messages, 'message id')} (keyed hashes stay, so that a redelivery is ignored)`,
     ...(lead.forgetting
       ? []

@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, sep } from 'node:path'
+import { DatabaseError } from '../database/database-error.ts'
 import { describeError, UserError } from '../errors.ts'
 import { PACKAGE_ROOT } from '../package-root.ts'
 import { environment, readSettings, supabaseOf } from '../settings.ts'
-import { cannotBeAsked, conflictsInDatabase } from './init/conflicts.ts'
+import { conflictsInDatabase } from './init/conflicts.ts'
 import { refuseLinks } from './init/links.ts'
 import { type Files, FUNCTION, inTheWay, MIGRATIONS, planInit } from './init/plan.ts'
 
@@ -63,7 +64,7 @@ async function stopForDatabase(): Promise<void> {
     const conflicts = await conflictsInDatabase(project)
     if (conflicts.length > 0) throw inTheWay(conflicts)
   } catch (error) {
-    if (!cannotBeAsked(error)) throw error
+    if (!(error instanceof DatabaseError)) throw error
     process.stdout.write(
       `advice   The database could not be asked for tables of our names: ${describeError(error)}\n`,
     )

@@ -1,6 +1,7 @@
 import type { Prunable, Upkeep } from '../database/upkeep.ts'
+import { INTERRUPTED } from './stop-signal.ts'
 import { lookOf } from './terminal.ts'
-import { INTERRUPTED, openArchive, untilStopped } from './upkeep/archive.ts'
+import { openArchive, untilStopped } from './upkeep/archive.ts'
 import { showProgress } from './upkeep/progress.ts'
 
 export interface PruneOptions {

@@ -2,8 +2,9 @@ import { extractBatch } from '../../supabase/functions/whatsapp-webhook/extract.
 import type { Ingested, RejectedPayload, Upkeep } from '../database/upkeep.ts'
 import { UserError } from '../errors.ts'
 import type { Settings } from '../settings.ts'
+import { INTERRUPTED } from './stop-signal.ts'
 import { lookOf, moment, oneLine } from './terminal.ts'
-import { INTERRUPTED, openArchive, untilStopped } from './upkeep/archive.ts'
+import { openArchive, untilStopped } from './upkeep/archive.ts'
 import { inEnvelope } from './upkeep/envelope.ts'
 import { printable } from './upkeep/printable.ts'
 

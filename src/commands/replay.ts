@@ -53,7 +53,11 @@ export async function replay(options: ReplayOptions): Promise<void> {
     }))
     const messages = await Promise.all(page)
     const { status, text } = await sendWebhook({ url, appSecret, phoneNumberId, messages }).catch(cause => {
-      throw new UserError(`The webhook cannot be reached: ${describeError(cause)}`, { cause })
+      const hint =
+        options.url === undefined
+          ? 'Is the project running, and SUPABASE_URL right? `mediaferry doctor` looks.'
+          : 'Look at the address after --url, and at the network of this machine.'
+      throw new UserError(`The webhook cannot be reached: ${describeError(cause)}`, { hint, cause })
     })
     if (status !== 200) {
       throw new UserError(`The webhook answered ${status}: ${describeError(text.slice(0, 200))}`, {

@@ -22,7 +22,8 @@ const EVERY_MS = 1000
  * them with its story. Throws a UserError for an id that is none.
  */
 export async function status(id: number | undefined, options: StatusOptions): Promise<void> {
-  const reader = openStatus(supabaseOf(readSettings(environment(), ['supabase'])))
+  const settings = readSettings(environment(), ['supabase'])
+  const reader = openStatus(supabaseOf(settings), settings.CANARY_INTERVAL)
   const look = lookOf(process.stdout)
   try {
     const fault = schemaFault(await reader.schemaVersion())
@@ -67,7 +68,7 @@ async function follow<Answer>(
 }
 
 const allOf = (look: Look): View<Overview> => ({
-  draw: answer => overviewText(answer, look, Date.now()),
+  draw: answer => overviewText(answer, look),
   lines: (answer, before) => {
     const line = overviewLine(answer)
     if (before !== undefined && line === overviewLine(before)) return []

@@ -1,3 +1,6 @@
+/** The exit code after Ctrl-C, as shells have it. */
+export const INTERRUPTED = 130
+
 /** One Ctrl-C comes twice under `npm run`: from the terminal, and from npm, which passes on what it got. */
 const SAME_MS = 500
 
@@ -8,7 +11,7 @@ export interface StopOptions {
 
 /**
  * Settles with what asked us to stop: SIGINT, SIGTERM, or PM2's message `shutdown` (on Windows it sends no
- * signals). A second one does not wait for anything: exit code 130.
+ * signals). A second one does not wait for anything and exits with INTERRUPTED.
  */
 export function stopSignal(options: StopOptions = {}): Promise<string> {
   return new Promise(resolve => {
@@ -17,7 +20,7 @@ export function stopSignal(options: StopOptions = {}): Promise<string> {
       if (askedAt === undefined) {
         askedAt = performance.now()
         resolve(reason)
-      } else if (performance.now() - askedAt > SAME_MS) process.exit(130)
+      } else if (performance.now() - askedAt > SAME_MS) process.exit(INTERRUPTED)
     }
     process.on('SIGINT', stop)
     process.on('SIGTERM', stop)

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import bytes from 'bytes'
 import Table from 'cli-table3'
 import { tidyText } from '../errors.ts'
 
@@ -72,6 +73,9 @@ export function oneLine(text: string, limit = 60): string {
   const points = Array.from(flat)
   return points.length <= limit ? flat : `${points.slice(0, limit - 1).join('')}…`
 }
+
+/** `1.5MB`; as in the settings, 1 MB is 2^20 bytes. */
+export const sizeText = (count: number): string => bytes.format(count) ?? String(count)
 
 /** A moment of the database's, to the second, in UTC. */
 export function moment(iso: string): string {

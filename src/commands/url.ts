@@ -18,7 +18,7 @@ const NEVER = new AbortController().signal
 /** `mediaferry url ID`: a signed URL, alone on its line, for a browser, a mail or `curl`. */
 export async function url(id: number, options: UrlOptions): Promise<void> {
   const archive = openArchive()
-  const status = openStatus(supabaseOf(archive.settings))
+  const status = openStatus(supabaseOf(archive.settings), archive.settings.CANARY_INTERVAL)
   try {
     const story = await status.story(id)
     if (story === undefined) {

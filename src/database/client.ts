@@ -1,7 +1,7 @@
 import { createClient, type SupabaseClient } from '@supabase/supabase-js'
 import { Agent, fetch } from 'undici'
 import type { z } from 'zod'
-import { DatabaseError, databaseError, noAnswer } from './database-error.ts'
+import { DatabaseError, databaseError } from './database-error.ts'
 import type { Database as Types } from './types.gen.ts'
 
 type Functions = Types['public']['Functions']
@@ -65,13 +65,25 @@ export function openClient(options: DatabaseOptions, given?: Carrier): Client {
     shape: Shape,
   ): Promise<z.output<Shape>> {
     const { data, error, status } = await client.rpc(name, args)
-    if (error !== null) throw status === 0 ? noAnswer(error) : databaseError(error, status)
+    if (error !== null) throw databaseError(error, status)
     const parsed = shape.safeParse(data)
     if (parsed.success) return parsed.data
     throw otherShape(name, firstFault(parsed.error), parsed.error)
   }
 
   return { call, from: client.from.bind(client), close: carrier.close }
+}
+
+type Refused = Parameters<typeof databaseError>[0]
+
+type Selected<Row> =
+  | { readonly data: Row[]; readonly error: null; readonly status: number }
+  | { readonly data: null; readonly error: Refused; readonly status: number }
+
+/** The rows that a `select` of `from` has given. Throws a DatabaseError when it gave none for another reason. */
+export function rowsOf<Row>({ data, error, status }: Selected<Row>): Row[] {
+  if (error !== null) throw databaseError(error, status)
+  return data
 }
 
 export const firstFault = ({ issues: [fault] }: z.ZodError): string =>

@@ -21,7 +21,7 @@ export class DatabaseError extends Error {
 
 /**
  * What a refused call means, by PostgREST's code or SQLSTATE, then by HTTP status
- * (https://docs.postgrest.org/en/stable/references/errors.html).
+ * (https://docs.postgrest.org/en/stable/references/errors.html); supabase-js says 0 when nothing answered.
  *
  * | code                                             | failure       |
  * |--------------------------------------------------|---------------|
@@ -31,6 +31,7 @@ export class DatabaseError extends Error {
  * | anything else, and no answer at all              | `unreachable` |
  */
 export function databaseError(error: PostgrestError, status: number): DatabaseError {
+  if (status === 0) return noAnswer(error)
   const code = codeOf(error.code ?? '', status)
   return new DatabaseError(interrupted(code, saidBy(error, status)), code === 'data', error)
 }
@@ -39,7 +40,7 @@ export function databaseError(error: PostgrestError, status: number): DatabaseEr
  * The same for a call that was never answered: refused, reset, timed out. supabase-js flattens what fetch threw;
  * the cause (`connect ECONNREFUSED …`) is a line of its details, before a stack.
  */
-export function noAnswer(error: PostgrestError): DatabaseError {
+function noAnswer(error: PostgrestError): DatabaseError {
   const cause = /^Caused by: (.+)$/m.exec(error.details ?? '')?.[1]
   const text = cause === undefined ? error.message : `${error.message}: ${cause}`
   return new DatabaseError(interrupted('unreachable', tidyText(withoutSecrets(text))), false, error)

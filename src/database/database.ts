@@ -16,8 +16,7 @@ import {
   settleAnswer,
   summaryAnswer,
 } from './answers.ts'
-import { type Client, type DatabaseOptions, firstFault, openClient, otherShape } from './client.ts'
-import { databaseError, noAnswer } from './database-error.ts'
+import { type Client, type DatabaseOptions, firstFault, openClient, otherShape, rowsOf } from './client.ts'
 import { schemaVersion } from './schema-version.ts'
 import { settlementRow, tidyDetail } from './settlement-row.ts'
 
@@ -93,16 +92,16 @@ export function openDatabase(options: DatabaseOptions, client: Client = openClie
   async function held(worker: string): Promise<readonly ClaimKey[]> {
     const found: ClaimKey[] = []
     for (;;) {
-      const { data, error, status } = await from('attachments')
+      const page = await from('attachments')
         .select('id, claim_token')
         .eq('upload_status', 'UPLOADING')
         .eq('leased_by', worker)
         .gt('id', found.at(-1)?.id ?? 0)
         .order('id')
         .limit(PAGE)
-      if (error !== null) throw status === 0 ? noAnswer(error) : databaseError(error, status)
-      found.push(...data.map(row => ({ id: row.id, claimToken: row.claim_token })))
-      if (data.length < PAGE) return found
+      const rows = rowsOf(page)
+      found.push(...rows.map(row => ({ id: row.id, claimToken: row.claim_token })))
+      if (rows.length < PAGE) return found
     }
   }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type RejectedAnswer, rejectedShape } from '../api-shapes.ts'
-import { type DatabaseOptions, openClient } from './client.ts'
-import { databaseError, noAnswer } from './database-error.ts'
+import { type DatabaseOptions, openClient, rowsOf } from './client.ts'
+import { databaseError } from './database-error.ts'
 import type { Database as Types } from './types.gen.ts'
 
 type Row = Types['public']['Tables']['attachments']['Row']
@@ -105,19 +105,19 @@ export function openUpkeep(options: DatabaseOptions): Upkeep {
   const stored = () => from('attachments').select(STORED).eq('upload_status', 'UPLOADED')
 
   return {
-    storedFiles: async (after, max) => given(await stored().gt('id', after).order('id').limit(max)),
+    storedFiles: async (after, max) => rowsOf(await stored().gt('id', after).order('id').limit(max)),
     countStoredFiles: async after => {
       const answer = await from('attachments')
         // Counting exactly takes longer than a statement may, from a few million rows on.
         .select('id', { count: 'estimated', head: true })
         .eq('upload_status', 'UPLOADED')
         .gt('id', after)
-      if (answer.error !== null) throw refused(answer.error, answer.status)
+      if (answer.error !== null) throw databaseError(answer.error, answer.status)
       return answer.count ?? 0
     },
-    storedFile: async wanted => given(await stored().eq('id', wanted).limit(1))[0],
+    storedFile: async wanted => rowsOf(await stored().eq('id', wanted).limit(1))[0],
     owners: async ids =>
-      given(
+      rowsOf(
         await from('attachments')
           .select('id, bucket, upload_status, object_prefix, object_key')
           .in('id', [...ids])
@@ -133,7 +133,7 @@ export function openUpkeep(options: DatabaseOptions): Upkeep {
       await call('forget_lead', { lead_id, phase: 'stop' }, stopAnswer)
     },
     filesOfLead: async (lead, after, max) =>
-      given(
+      rowsOf(
         await from('attachments')
           .select('id, bucket, object_prefix')
           .eq('lead_id', lead)
@@ -156,7 +156,7 @@ export function openUpkeep(options: DatabaseOptions): Upkeep {
     },
     removeRejected: async wanted => {
       const { error, status } = await from('rejected_payloads').delete().eq('id', wanted)
-      if (error !== null) throw refused(error, status)
+      if (error !== null) throw databaseError(error, status)
     },
     ingest: async messages => {
       const args = { messages: messages.map(one => ({ ...one })), rejected: [] }
@@ -171,17 +171,3 @@ export function openUpkeep(options: DatabaseOptions): Upkeep {
 }
 
 const interval = (milliseconds: number): string => `${milliseconds} milliseconds`
-
-type Refusal = Parameters<typeof databaseError>[0]
-
-type Answer<Found> =
-  | { readonly data: Found[]; readonly error: null; readonly status: number }
-  | { readonly data: null; readonly error: Refusal; readonly status: number }
-
-function given<Found>({ data, error, status }: Answer<Found>): Found[] {
-  if (error !== null) throw refused(error, status)
-  return data
-}
-
-const refused = (error: Refusal, status: number) =>
-  status === 0 ? noAnswer(error) : databaseError(error, status)

@@ -110,8 +110,7 @@ function startRun(
 const innermost = (value: AttachmentSnapshot['value']): string =>
   typeof value === 'string' ? value : value.UPLOADING
 
-const needsLane = (snapshot: AttachmentSnapshot): boolean =>
-  snapshot.matches('waiting') ||
-  snapshot.matches({ UPLOADING: 'resolving' }) ||
-  snapshot.matches({ UPLOADING: 'transferring' }) ||
-  snapshot.matches({ UPLOADING: 'judging' })
+/** Beside these it waits for the database, or is through. */
+const IN_LANE: ReadonlySet<string> = new Set(['waiting', 'resolving', 'transferring', 'judging'])
+
+const needsLane = (snapshot: AttachmentSnapshot): boolean => IN_LANE.has(innermost(snapshot.value))

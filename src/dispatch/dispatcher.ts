@@ -4,7 +4,6 @@ import type { Claim } from '../attachment.ts'
 import type { Log } from '../log.ts'
 import type { AttachmentRun, FinishedRun, StartAttachment } from './attachment-run.ts'
 import type { Circuits } from './circuits.ts'
-import { createIsolation, runsAlone } from './isolation.ts'
 import type { Leases } from './leases.ts'
 
 export interface DispatcherOptions {
@@ -61,21 +60,25 @@ export interface DispatcherCounts {
   readonly paused: boolean
 }
 
+/** From here on claim_attachments gives a row out alone and after a pause: it may be what ends its workers. */
+const SUSPICIOUS_LOST_LEASES = 2
+
+const isSuspect = ({ lostLeases }: Claim): boolean => lostLeases >= SUSPICIOUS_LOST_LEASES
+
 /** Claims that may wait for the database's answer while lanes go on, at 4.5 KB each. */
 const MOST_UNSETTLED = 1000
 
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { concurrency, circuits, leases, log } = options
   const lanes = new PQueue({ concurrency })
-  const isolation = createIsolation()
   const live = new Set<AttachmentRun>()
   /** Claimed beyond the lanes, so that none waits for a claim's round trip. */
   const prefetch = Math.max(2, concurrency)
   /** While lanes are busy a claim waits for this much room: at 32 lanes one call then brings 32 rows or more. */
   const leastRoom = Math.min(500, prefetch)
   let claimed = 0
-  /** Claims among them that must run alone; nothing else is claimed before they are through. */
-  let suspects = 0
+  /** A suspect is here, and nothing else is claimed before it is through. */
+  let alone = false
   let claiming = false
   let lookAgain = false
   let draining = false
@@ -87,7 +90,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   function look(): void {
     lookAgain = true
-    if (draining || claiming || suspects > 0) return
+    if (draining || claiming || alone) return
     if (room() < leastRoom || circuits.firstOpen() !== null) return
     lookAgain = false
     void claimSome(Math.min(room(), 500))
@@ -121,33 +124,33 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const run = options.start(claim)
     live.add(run)
     claimed++
-    if (runsAlone(claim)) suspects++
     leases.hold(claim, sentAt, run)
     void run.done.then(finished => finish(run, finished))
     // What came while the claim was under way: it is given back before a lane can begin with it.
     const down = circuits.firstOpen()
     if (draining) run.interrupt('drain', 0)
     else if (down !== null) run.interrupt(down, circuits.waitMs(down))
-    void lanes.add(() => isolation.run(claim, () => work(run))).finally(() => leaveLane(claim))
+    if (isSuspect(claim)) void runAlone(run)
+    else void runInLane(run)
   }
 
-  async function work(run: AttachmentRun): Promise<void> {
-    if (runsAlone(run.claim)) await clearAround(run)
-    await run.runInLane()
+  async function runInLane(run: AttachmentRun): Promise<void> {
+    await lanes.add(run.runInLane)
+    claimed--
+    if (lookAgain) look()
   }
 
   /** Should it end this process too, nobody else's lease may be lost with it: whatever is held here is let go first. */
-  async function clearAround(run: AttachmentRun): Promise<void> {
+  async function runAlone(run: AttachmentRun): Promise<void> {
+    alone = true
     const others = [...live].filter(other => other !== run)
     for (const other of others) other.interruptIfWaiting('isolation', 0)
-    lookAgain = true
     await Promise.race([run.done, Promise.all(others.map(other => other.done))])
-  }
-
-  function leaveLane(claim: Claim): void {
+    await lanes.add(run.runInLane)
+    alone = false
     claimed--
-    if (runsAlone(claim)) suspects--
-    if (lookAgain) look()
+    // Nothing else that is due came with it.
+    look()
   }
 
   function finish(run: AttachmentRun, finished: FinishedRun): void {

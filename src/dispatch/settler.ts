@@ -1,6 +1,7 @@
 import DataLoader from 'dataloader'
 import type {
   Claim,
+  ClaimKey,
   Failure,
   OutboxEntry,
   SettleAnswer,
@@ -12,8 +13,8 @@ import type { Circuits } from './circuits.ts'
 
 /** What was uploaded is written down here before the database is told, and struck out when it has answered. */
 export interface Outbox {
-  put(entry: OutboxEntry): void
-  remove(id: number, claimToken: number): void
+  put(entries: readonly OutboxEntry[]): void
+  remove(claims: readonly ClaimKey[]): void
   list(): readonly OutboxEntry[]
 }
 
@@ -42,17 +43,31 @@ export interface AnsweredEntry {
   readonly answer: SettleAnswer
 }
 
+/** A settlement on its way, with what the outbox must know of it. */
+interface Telling extends SettlementOfClaim {
+  readonly bucket: string
+}
+
 /** How long the first of a batch waits for others: at 800 attachments a second this gathers about forty for one call, and delays nobody who waits for a file. */
 const WINDOW_MS = 50
 const LARGEST_BATCH = 200
 
 export function createSettler(options: SettlerOptions): Settler {
   const { outbox, circuits, log, explain } = options
-  const loader = new DataLoader<SettlementOfClaim, SettleAnswer>(items => settleBatch(items), {
+  const loader = new DataLoader<Telling, SettleAnswer>(tell, {
     cache: false,
     maxBatchSize: LARGEST_BATCH,
     batchScheduleFn: run => setTimeout(run, WINDOW_MS),
   })
+
+  async function tell(items: readonly Telling[]): Promise<(SettleAnswer | Error)[]> {
+    const uploads = items.flatMap(upload)
+    outbox.put(uploads)
+    const answers = await settleBatch(items)
+    const answered = new Set(items.filter((_, at) => !(answers[at] instanceof Error)).map(({ id }) => id))
+    outbox.remove(uploads.filter(({ id }) => answered.has(id)))
+    return answers
+  }
 
   /** A batch that holds a value the database refuses is halved until that one stands alone. */
   async function settleBatch(items: readonly SettlementOfClaim[]): Promise<(SettleAnswer | Error)[]> {
@@ -66,7 +81,7 @@ export function createSettler(options: SettlerOptions): Settler {
     }
   }
 
-  async function untilAnswered(item: SettlementOfClaim, signal: AbortSignal): Promise<SettleAnswer> {
+  async function untilAnswered(item: Telling, signal: AbortSignal): Promise<SettleAnswer> {
     let telling = item
     for (;;) {
       signal.throwIfAborted()
@@ -77,7 +92,7 @@ export function createSettler(options: SettlerOptions): Settler {
         if (badValue) {
           if (telling !== item) throw error
           log.error({ attachment: item.id, reason: failure.message }, 'the database refused a settlement')
-          telling = withoutTexts(item)
+          telling = { ...item, ...withoutTexts(item) }
           continue
         }
         log.warn({ err: error, attachment: item.id }, 'settling waits for the database')
@@ -98,13 +113,8 @@ export function createSettler(options: SettlerOptions): Settler {
   }
 
   return {
-    settle: async (claim, settlement, signal) => {
-      const { id, claimToken, bucket } = claim
-      if (settlement.outcome === 'uploaded') outbox.put({ id, claimToken, bucket, settlement })
-      const answer = await untilAnswered({ id, claimToken, settlement }, signal)
-      if (settlement.outcome === 'uploaded') outbox.remove(id, claimToken)
-      return answer
-    },
+    settle: ({ id, claimToken, bucket }, settlement, signal) =>
+      untilAnswered({ id, claimToken, bucket, settlement }, signal),
     flushOutbox: async () => {
       const left = outbox.list()
       const answered: AnsweredEntry[] = []
@@ -115,13 +125,16 @@ export function createSettler(options: SettlerOptions): Settler {
           const first = answers[index]
           const answer = first instanceof Error ? await settleRefused(entry, first) : first
           if (answer !== undefined) answered.push({ entry, answer })
-          outbox.remove(entry.id, entry.claimToken)
+          outbox.remove([entry])
         }
       }
       return answered
     },
   }
 }
+
+const upload = ({ id, claimToken, bucket, settlement }: Telling): OutboxEntry[] =>
+  settlement.outcome === 'uploaded' ? [{ id, claimToken, bucket, settlement }] : []
 
 /** A text that the database refuses must cost nobody a file: it is left out, and the row settled without it. */
 function withoutTexts(item: SettlementOfClaim): SettlementOfClaim {

@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { AttachmentOutput } from '../../machines/attachment.ts'
 import type { CircuitEmitted } from '../../machines/circuit.ts'
+import { reasonFor } from '../reasons.ts'
 import { databaseGauges } from './database-gauges.ts'
 import type { Health } from './health.ts'
 import type { DaemonView } from './sources.ts'
@@ -35,8 +36,6 @@ export interface MetricsOptions {
   readonly daemon: DaemonView
   readonly health: () => Health
   readonly summary: Pick<SummaryCache, 'read'>
-  /** A settled code that is not known becomes the reason `other`, so that no text from outside makes a series. */
-  readonly isKnownReason: (code: string) => boolean
 }
 
 const SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600]
@@ -63,7 +62,7 @@ const PREFIX = 'mediaferry_'
 const processMetrics = new Registry()
 let hooked = false
 
-export function createMetrics({ version, daemon, health, summary, isKnownReason }: MetricsOptions): Metrics {
+export function createMetrics({ version, daemon, health, summary }: MetricsOptions): Metrics {
   const registry = new Registry()
   const registers = [registry]
   if (!hooked) collectDefaultMetrics({ register: processMetrics })
@@ -137,7 +136,8 @@ export function createMetrics({ version, daemon, health, summary, isKnownReason 
       const reason = settlement.outcome === 'uploaded' ? 'none' : settlement.code
       settled.inc({
         outcome: settlement.outcome,
-        reason: reason === 'none' || isKnownReason(reason) ? reason : 'other',
+        // No text from outside makes a series.
+        reason: reason === 'none' || reasonFor(reason) !== undefined ? reason : 'other',
       })
       if (settlement.outcome !== 'interrupted') attempts.inc()
       if (settlement.outcome !== 'uploaded') return

@@ -7,9 +7,9 @@ import { createLive } from './live.ts'
 import { createMetrics, type Observer } from './metrics.ts'
 import { openApi } from './openapi.ts'
 import { apiRoutes } from './routes.ts'
-import { openDoors } from './server.ts'
+import { openServer } from './server.ts'
 import type { OpsSources } from './sources.ts'
-import { aliveFor, cacheSummary, summaryAnswer } from './summary.ts'
+import { cacheSummary, summaryAnswer } from './summary.ts'
 
 export type { FinishedClaim, Observer } from './metrics.ts'
 export type {
@@ -32,10 +32,7 @@ export interface OpsOptions {
   readonly concurrency: number
   readonly canaryIntervalMs: number
   readonly sources: OpsSources
-  readonly isKnownReason: (code: string) => boolean
   readonly log: Log
-  /** Where the page's files are; its own folder when left out. */
-  readonly dashboard?: string
 }
 
 /** The daemon's doors: `/livez`, `/readyz`, `/metrics`, `/api/*` and the page. */
@@ -63,7 +60,7 @@ export async function startOps(options: OpsOptions): Promise<Ops> {
       daemon,
       reading: await cache.read(),
       health: health(),
-      aliveMs: aliveFor(options.canaryIntervalMs),
+      canaryIntervalMs: options.canaryIntervalMs,
       now: new Date(),
     })
   const live = createLive({ read: summary })
@@ -72,14 +69,13 @@ export async function startOps(options: OpsOptions): Promise<Ops> {
     daemon,
     health,
     summary: cache,
-    isKnownReason: options.isKnownReason,
   })
   const api = apiRoutes({ sources, summary, changed: cache.expire, live })
-  const doors = await openDoors({
+  const server = await openServer({
     host: options.host,
     port: options.port,
     access: createAccess(options.token),
-    assets: openAssets(options.dashboard),
+    assets: openAssets(),
     api,
     openapi: openApi(api, version),
     ready: withReasons => {
@@ -91,15 +87,15 @@ export async function startOps(options: OpsOptions): Promise<Ops> {
     headers: securityHeaders(options.supabaseUrl),
     log,
   })
-  log.info({ at: doors.url.replace(/^http:\/\//, '') }, 'the dashboard, /readyz and /metrics are open')
+  log.info({ at: server.url.replace(/^http:\/\//, '') }, 'the dashboard, /readyz and /metrics are open')
   let stopping: Promise<void> | undefined
   return {
-    url: doors.url,
+    url: server.url,
     observer: metrics,
     metricNames: metrics.names(),
     stop: () => {
       live.stop()
-      stopping ??= doors.close()
+      stopping ??= server.close()
       return stopping
     },
   }

@@ -10,7 +10,7 @@ import { needOwnPage, refuseForeign } from './guard.ts'
 import { Refusal } from './refusal.ts'
 import type { Route } from './routes.ts'
 
-export interface DoorsOptions {
+export interface ServerOptions {
   /** OPS_HOST and OPS_PORT; port 0 takes a free one. */
   readonly host: string
   readonly port: number
@@ -27,7 +27,7 @@ export interface DoorsOptions {
   readonly idleMs?: number
 }
 
-export interface Doors {
+export interface OpenServer {
   readonly url: string
   /** Streams must have been ended before. Whatever else is under way has a second. */
   close(): Promise<void>
@@ -43,7 +43,7 @@ const CLOSE_GRACE_MS = 1000
 const IDLE_MS = 120_000
 
 /** Throws a UserError when the port cannot be had. */
-export async function openDoors(options: DoorsOptions): Promise<Doors> {
+export async function openServer(options: ServerOptions): Promise<OpenServer> {
   const server = createServer(
     {
       maxHeaderSize: 16 * 1024,
@@ -71,7 +71,7 @@ export async function openDoors(options: DoorsOptions): Promise<Doors> {
   }
 }
 
-function appOf(options: DoorsOptions): H3 {
+function appOf(options: ServerOptions): H3 {
   const { access, assets, api, host, log } = options
   const app = new H3({
     silent: true,
@@ -215,7 +215,7 @@ const refusal = (
   headers: Readonly<Record<string, string>>,
 ): Response => Response.json({ error, hint }, { status, headers })
 
-function listen(server: Server, { host, port }: DoorsOptions): Promise<number> {
+function listen(server: Server, { host, port }: ServerOptions): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', cause => reject(cannotListen(host, port, cause)))
     server.listen(port, host.replace(/^\[|\]$/g, ''), () => {

@@ -1,4 +1,5 @@
 import { adviceFor } from '../../machines/advice.ts'
+import { isAlive } from '../alive.ts'
 import type { SummaryAnswer } from '../api-shapes.ts'
 import { describeError } from '../errors.ts'
 import type { Health } from './health.ts'
@@ -82,20 +83,14 @@ export function cacheSummary(
   }
 }
 
-/** A daemon that was not seen for three of the usual beats is taken for gone. */
-const ALIVE_MS = 90_000
-
 export interface SummaryParts {
   readonly version: string
   readonly daemon: DaemonView
   readonly health: Health
   readonly reading: SummaryReading
-  readonly aliveMs: number
+  readonly canaryIntervalMs: number
   readonly now: Date
 }
-
-/** Three beats, and never less than the usual three. */
-export const aliveFor = (canaryIntervalMs: number): number => Math.max(ALIVE_MS, 3 * canaryIntervalMs)
 
 /** The answer of `/api/summary`: this daemon as it is now, and all daemons' work as the database had it. */
 export function summaryAnswer({
@@ -103,7 +98,7 @@ export function summaryAnswer({
   daemon,
   health,
   reading,
-  aliveMs,
+  canaryIntervalMs,
   now,
 }: SummaryParts): SummaryAnswer {
   const { counts, due, oldest_due_at, expiring_24h, rejected, paused, daemons } = reading.summary
@@ -142,7 +137,7 @@ export function summaryAnswer({
       version: theirs,
       beat,
       last_seen,
-      alive: state !== 'stopped' && now.getTime() - Date.parse(last_seen) < aliveMs,
+      alive: isAlive({ state, last_seen }, now.getTime(), canaryIntervalMs),
     })),
     ready: { status: health.status, reasons: [...health.reasons] },
     machine: daemon.machine(),

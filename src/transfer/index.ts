@@ -29,7 +29,7 @@ export interface Transfer {
   readonly probes: {
     /**
      * Reads that phone number's id with the token; null asks who the token belongs to. Also sees whether a media
-     * host that gave a download no answer is there again.
+     * host that failed a download by 5xx or silence works.
      */
     whatsapp(phoneNumberId: string | null, signal: AbortSignal): Promise<void>
     /** Reads the bucket, writes and removes a small object under `.probe/`. */

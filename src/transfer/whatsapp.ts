@@ -7,6 +7,7 @@ import { parseJson, readText } from './gather.ts'
 import { tokenHosts } from './hosts.ts'
 import type { Answer, Http } from './http.ts'
 import { hexSha256 } from './integrity.ts'
+import { watchMediaHosts } from './media-hosts.ts'
 import { type Headers, isRecord, usageOf } from './rate-headers.ts'
 import { TransferError } from './transfer-error.ts'
 import { downloadFailure, graphFailure, probeFailure, type RefusedAnswer } from './whatsapp-errors.ts'
@@ -25,7 +26,7 @@ export interface WhatsApp {
   openDownload(media: ResolvedMedia, signal: AbortSignal): Promise<Download>
   /**
    * The neutral probe: reads the phone number's id with the token, or who the token is when none is known yet.
-   * When the media host was the one that did not answer, that is asked too: Graph may work while it is down.
+   * A media host that failed a download by 5xx or silence is asked too: Graph may work while it is down.
    * Throws TransferError, always `interrupted`.
    */
   probe(phoneNumberId: string | null, signal: AbortSignal): Promise<void>
@@ -99,30 +100,16 @@ export function createWhatsApp(config: TransferConfig, timeouts: TransferTimeout
     })
   }
 
-  /** The media host that gave a download no answer at all, until it gives one to the probe. */
-  let silentHost: URL | null = null
-  /** The media host that was the last to answer a download. */
-  let answeringHost: URL | null = null
-
-  /** One dead host among several is no outage: then it is the trouble of the files on it. */
-  async function knockAtMediaHosts(signal: AbortSignal): Promise<void> {
-    const silent = silentHost
-    if (silent === null) return
-    try {
-      await knock(silent, signal)
-      silentHost = null
-    } catch (error) {
-      if (answeringHost === null || answeringHost.host === silent.host) throw error
-      await knock(answeringHost, signal)
-    }
-  }
-
-  /** Any answer will do, a refusal too: it is asked for no file, and without the token. */
-  async function knock(host: URL, signal: AbortSignal): Promise<void> {
+  /** Asked for no file, and without the token: below 500 any answer is the host's ordinary one. */
+  async function knock(host: URL, signal: AbortSignal): Promise<TransferError | null> {
     const late = () => tooSlow('whatsapp', timeouts.callMs)
     const answer = await withDeadline(signal, timeouts.callMs, late, inTime => get(host, '/', plain, inTime))
     letGo(answer.body)
+    const { statusCode, headers } = answer
+    return statusCode < 500 ? null : downloadFailure(told(statusCode, headers, ''), Date.now())
   }
+
+  const mediaHosts = watchMediaHosts(knock)
 
   return {
     async resolveMedia(claim, signal) {
@@ -145,13 +132,15 @@ export function createWhatsApp(config: TransferConfig, timeouts: TransferTimeout
         const checked = hosts.check(address, base)
         if ('refused' in checked) throw hostRefused(checked.refused)
         const { url } = checked
+        const place = redirects === 0 ? 'named' : 'redirected'
         // Once another host has been in between, the token stays away for good.
         if (base !== undefined && url.host !== base.host) headers = plain
         const answer = await get(url, `${url.pathname}${url.search}`, headers, signal, true).catch(error => {
-          if (!signal.aborted) silentHost = url
+          if (!signal.aborted) mediaHosts.failed(url, place)
           throw error
         })
-        answeringHost = url
+        if (answer.statusCode >= 500) mediaHosts.failed(url, place)
+        else if (answer.statusCode < 400) mediaHosts.served(url, place)
         if (answer.statusCode === 200) return opened(answer)
         const location = answer.headers.location
         if (!REDIRECTS.has(answer.statusCode) || typeof location !== 'string') {
@@ -170,7 +159,7 @@ export function createWhatsApp(config: TransferConfig, timeouts: TransferTimeout
         const { id } = await askGraph(phoneNumberId ?? 'me', '?fields=id', signal)
         if (phoneNumberId !== null && id !== phoneNumberId)
           throw badAnswer('a phone number id with another id', JSON.stringify(id) ?? '')
-        await knockAtMediaHosts(signal)
+        await mediaHosts.check(signal)
       } catch (error) {
         if (error instanceof TransferError && error.failure.code !== 'stopped') throw probeFailure(error)
         throw error

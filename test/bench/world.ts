@@ -55,6 +55,10 @@ const PEER = 'bench_peer'
 export interface WorldOptions {
   /** Have the Realtime server tell when it sent a row. */
   readonly watch?: boolean
+  /** Events a second above which the Realtime server drops, as a hosted project's does. */
+  readonly rateLimit?: number
+  /** Below `.mediaferry`, `bench` unless told otherwise: each is one run's at a time. */
+  readonly folder?: string
 }
 
 /** Starts all of it; a folder of its own below `.mediaferry`, with a database that begins empty. */
@@ -62,7 +66,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   if (process.platform !== 'linux') {
     throw new UserError('The benchmark reads CPU time and memory from /proc, which only Linux has.')
   }
-  const folder = join(PACKAGE_ROOT, '.mediaferry', 'bench')
+  const folder = join(PACKAGE_ROOT, '.mediaferry', options.folder ?? 'bench')
   const registry = await openChildRegistry(folder)
   try {
     return await startParts(folder, registry, options)
@@ -105,6 +109,7 @@ async function startParts(folder: string, registry: ChildRegistry, options: Worl
   const realtime = start('realtime', 'servers/realtime.ts', {
     ...server,
     BENCH_WATCH: options.watch === true ? '1' : '0',
+    BENCH_RATE_LIMIT: String(options.rateLimit ?? ''),
   })
   const [metaPort, rpcPort, realtimePort] = await Promise.all([portOf(meta), portOf(rpc), portOf(realtime)])
   const storage = start('storage', 'servers/storage.ts', {

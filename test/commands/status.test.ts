@@ -13,7 +13,7 @@ const output = (terminal: boolean) => Object.assign(Object.create(process.stdout
 const pipe = lookOf(output(false))
 
 async function withStatus<T>(use: (reader: ReturnType<typeof openStatus>) => Promise<T>): Promise<T> {
-  const reader = openStatus({ url: project.url, key: project.secretKey })
+  const reader = openStatus({ url: project.url, key: project.secretKey }, 30_000)
   try {
     return await use(reader)
   } finally {
@@ -81,7 +81,9 @@ test('what to do next: paused, no daemon, waiting, in hand, arrived', async () =
   const running = {
     ...story.summary,
     paused: null,
-    daemons: [{ worker: 'w', beat: 1, state: 'running', circuits: {}, version: '1', last_seen: '' }],
+    daemons: [
+      { worker: 'w', beat: 1, state: 'running', circuits: {}, version: '1', last_seen: '', alive: true },
+    ],
   }
   const say = (changes: Partial<typeof row>, summary: typeof story.summary = running) =>
     nextStep({ ...story, attachment: { ...row, ...changes }, summary }, now)
@@ -90,11 +92,14 @@ test('what to do next: paused, no daemon, waiting, in hand, arrived', async () =
   assert.match(say({ ...waiting, next_attempt_at: '2025-12-31T00:00:00Z' }), /It is due/)
   assert.match(say({ ...waiting, error_code: 'rate_limited' }), /the limit passes by itself/)
   assert.match(say(waiting, { ...running, daemons: [] }), /mediaferry start/)
+  const silent = running.daemons.map(daemon => ({ ...daemon, alive: false }))
+  assert.match(say(waiting, { ...running, daemons: silent }), /mediaferry start/)
   const paused = { changed_by: null, reason: null, changed_at: '2026-01-01T00:00:00Z' }
   assert.match(say(waiting, { ...running, paused }), /mediaferry resume/)
   const claimed = { upload_status: 'UPLOADING', leased_until: '2026-01-01T00:00:30Z' } as const
   assert.match(say(claimed), /has it in hand/)
   assert.match(say({ ...claimed, leased_until: null }), /is gone/)
+  assert.match(say({ ...claimed, leased_until: null, lost_leases: 2 }), /after a pause/)
   assert.match(say({ upload_status: 'UPLOADED' }), /mediaferry url 7/)
   const failed = { upload_status: 'FAILED' } as const
   assert.match(say({ ...failed, error_code: 'worker_lost' }), /mediaferry retry 7/)
@@ -128,13 +133,13 @@ test('the overview has the counts, the pause, silent daemons and the newest; pla
   )
   try {
     const overview = await withStatus(reader => reader.overview(3))
-    const text = overviewText(overview, pipe, Date.now())
+    const text = overviewText(overview, pipe)
     assert.match(text, /^FAILED +\d+$/m)
     assert.match(text, /^Paused since .* by ann \(moving\): `mediaferry resume` goes on$/m)
     assert.match(text, /gone {2}not seen lately {2}whatsapp open/)
     assert.match(text, new RegExp(`^ *${id} .* FAILED +5/5 +document .* integrity +offer.pdf$`, 'm'))
     assert.ok(!text.includes('\u001b') && !text.includes('│'), 'neither colour nor lines')
-    const drawn = overviewText(overview, lookOf(output(true)), Date.now())
+    const drawn = overviewText(overview, lookOf(output(true)))
     assert.match(drawn, /│/)
   } finally {
     await project.database.query(`select public.set_pipeline_paused(false, 'ann', null)`)

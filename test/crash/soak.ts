@@ -135,9 +135,7 @@ function tell(report: SoakReport): void {
     `seed ${rest.seed}: ${rest.kills} kills, ${rest.freezes} freezes and ${rest.outages} ends of the database in ${rest.seconds} s`,
   )
   console.log(`${rest.rows} rows: ${rest.uploaded} uploaded, ${rest.failed} failed`)
-  console.log(
-    `rows by lost leases, from none on: ${lostLeases.join(', ')}; kills that waited: ${rest.spared}`,
-  )
+  console.log(`rows by lost leases, from none on: ${lostLeases.join(', ')}`)
   console.log(`${rest.orphans} objects that no row names`)
   for (const violation of violations) console.log(`violation: ${violation}`)
   console.log(violations.length === 0 ? 'every row and every object is as it must be' : 'FAILED')

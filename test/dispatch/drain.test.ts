@@ -96,8 +96,10 @@ test('a claim under way that fails ends it', async () => {
 })
 
 test('one that waits to run alone is given back', async () => {
-  const { dispatcher, lookAndGive, told, answer, endLane } = bench(2)
-  await lookAndGive([claimOf(1), claimOf(2, { lostLeases: 2 })])
+  const { dispatcher, lookAndGive, give, told, answer, endLane } = bench(2)
+  await lookAndGive([claimOf(1)])
+  dispatcher.look()
+  await give([claimOf(2, { lostLeases: 2 })])
   const drained = dispatcher.drain(60_000, 1000)
   await settled()
   assert.deepEqual(told(), ['2 interrupted stopping'])

@@ -40,12 +40,13 @@ function bench(t: TestContext, settle?: (items: readonly SettlementOfClaim[]) =>
       badValue: isBad(error),
     }),
     outbox: {
-      put: entry => {
-        story.push(`put ${entry.id}`)
-        outbox.set(`${entry.id}-${entry.claimToken}`, entry)
+      put: entries => {
+        if (entries.length > 0) story.push(`put ${entries.map(({ id }) => id)}`)
+        for (const entry of entries) outbox.set(`${entry.id}-${entry.claimToken}`, entry)
       },
-      remove: (id, claimToken) => {
-        if (outbox.delete(`${id}-${claimToken}`)) story.push(`remove ${id}`)
+      remove: claims => {
+        const struck = claims.filter(({ id, claimToken }) => outbox.delete(`${id}-${claimToken}`))
+        if (struck.length > 0) story.push(`remove ${struck.map(({ id }) => id)}`)
       },
       list: () => [...outbox.values()],
     },
@@ -115,6 +116,31 @@ describe('the outbox', () => {
     call.at(0).resolve(['lost'])
     await answer
     assert.deepEqual(story, ['put 1', 'settle 1', 'remove 1'])
+  })
+
+  test('is written once before and once after each call', async t => {
+    const { settler, call, story, tick } = bench(t)
+    const both = Promise.all([1, 2].map(id => settler.settle(claimOf(id), uploaded(claimOf(id)), signal())))
+    const third = settler.settle(claimOf(3), retry, signal())
+    tick(50)
+    call.at(0).resolve(['applied', 'already', 'applied'])
+    await Promise.all([both, third])
+    assert.deepEqual(story, ['put 1,2', 'settle 1,2,3', 'remove 1,2'])
+  })
+
+  test('keeps what the database gave no answer to', async t => {
+    const { settler, outbox, tick } = bench(t, items => {
+      if (items.some(({ id }) => id === 1)) throw items.length > 1 ? badValue() : noAnswer()
+      return items.map(() => 'applied')
+    })
+    const lease = new AbortController()
+    const first = assert.rejects(settler.settle(claimOf(1), uploaded(claimOf(1)), lease.signal))
+    const second = settler.settle(claimOf(2), uploaded(claimOf(2)), signal())
+    tick(50)
+    assert.equal(await second, 'applied')
+    assert.deepEqual([...outbox.values()], [entryOf(1)])
+    lease.abort()
+    await first
   })
 
   test('is not for anything else', async t => {

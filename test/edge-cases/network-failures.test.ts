@@ -55,6 +55,62 @@ for (const { name, code, begin, end } of OUTAGES) {
   })
 }
 
+const MEDIA_HOST_503 = { on: 'media', fault: 'status', status: 503 } as const
+
+test(
+  'the media host answers everything with 503, after it has worked: an outage, as long as it lasts',
+  limit,
+  async () => {
+    const [first, ...sent] = await scene.files(5)
+    assert.ok(first !== undefined)
+    await scene.deliver(first)
+    const daemon = await scene.daemon()
+    await daemon.settled(1)
+    await scene.fault(MEDIA_HOST_503)
+    await scene.deliver(...sent)
+    const [opened] = await daemon.until(entry => entry.msg === 'circuit opened')
+    assert.deepEqual([opened?.dependency, opened?.code], ['whatsapp', 'whatsapp_unavailable'])
+    for (const each of sent) assert.equal((await scene.row(each)).upload_attempts, 0)
+    await project.control('DELETE', 'faults')
+    await daemon.until(entry => entry.outcome === 'uploaded', 5)
+    for (const each of sent) await scene.uploaded(each)
+    assert.deepEqual(await scene.circuitEvents(), ['circuit_opened', 'circuit_closed'])
+  },
+)
+
+test(
+  'a daemon started in that outage lets files try now and then, which costs them nothing',
+  limit,
+  async () => {
+    const sent = await scene.files(3)
+    await scene.fault(MEDIA_HOST_503)
+    await scene.deliver(...sent)
+    const daemon = await scene.daemon()
+    await daemon.until(entry => entry.msg === 'circuit opened', 2)
+    for (const each of sent) assert.equal((await scene.row(each)).upload_attempts, 0)
+    await project.control('DELETE', 'faults')
+    await daemon.until(entry => entry.outcome === 'uploaded', 3)
+    for (const each of sent) await scene.uploaded(each)
+  },
+)
+
+test(
+  'a file alone that the media host always answers with 500 ends FAILED, and opens no circuit',
+  limit,
+  async () => {
+    const sent = await scene.file()
+    await scene.fault({ on: 'media', fault: 'status', status: 500, mediaId: sent.message.media.id })
+    await scene.deliver(sent)
+    await project.database.query(
+      'update public.attachments set upload_attempts = max_attempts - 1 where true',
+    )
+    const daemon = await scene.daemon()
+    await daemon.settled(1)
+    await scene.notUploaded(sent, { status: 'FAILED', code: 'whatsapp_unavailable', attempts: 5 })
+    assert.deepEqual(await scene.circuitEvents(), [])
+  },
+)
+
 for (const [size, bytes] of [
   ['a small file', jpeg('small')],
   ['a large file, half of it on its way to Storage', jpeg('large', LARGE)],

@@ -156,6 +156,35 @@ test('UPLOADING under the living lease of another worker is left alone', limit, 
   await scene.uploaded(theirs)
 })
 
+test(
+  'a row that has cost two daemons their lease rests for half a minute, and its neighbours arrive',
+  limit,
+  async () => {
+    const [suspect, neighbour] = await Promise.all([scene.file(), scene.file()])
+    await scene.deliver(suspect, neighbour)
+    await database.query(
+      `update public.attachments set upload_status = 'UPLOADING', claim_token = 2, leased_by = 'dead',
+       leased_until = now() - interval '1 second', lost_leases = 1
+     where message_id = $1`,
+      [suspect.message.id],
+    )
+    const before = await scene.row(suspect)
+    const daemon = await scene.daemon()
+    await daemon.settled(1)
+    await scene.uploaded(neighbour)
+    assert.deepEqual(await scene.row(suspect), before)
+
+    await database.query(
+      `update public.attachments set leased_until = leased_until - interval '30 seconds' where id = $1`,
+      [before.id],
+    )
+    await daemon.settled(2)
+    const row = await scene.uploaded(suspect)
+    assert.deepEqual([row.claim_token, row.lost_leases], ['3', 2])
+    assert.deepEqual(await scene.events(suspect), ['received', 'lease_lost', 'uploaded'])
+  },
+)
+
 test('the fifth lost lease ends a row as worker_lost, and its neighbours arrive', limit, async () => {
   const [killer, neighbour] = await Promise.all([scene.file(), scene.file()])
   await scene.deliver(killer, neighbour)

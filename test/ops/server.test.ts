@@ -7,7 +7,7 @@ import { UserError } from '../../src/errors.ts'
 import { createLog } from '../../src/log.ts'
 import { createAccess } from '../../src/ops/access.ts'
 import { startOps } from '../../src/ops/ops.ts'
-import { openDoors } from '../../src/ops/server.ts'
+import { openServer } from '../../src/ops/server.ts'
 import { startTestOps, type TestOps, type TestOpsOptions } from '../support/ops.ts'
 import { failedRow, fixtureRow, fixtures } from '../support/ops-fixtures.ts'
 
@@ -79,7 +79,6 @@ test('a port that is taken is a UserError that names OPS_PORT', async () => {
       concurrency: 8,
       canaryIntervalMs: 30_000,
       sources,
-      isKnownReason: () => true,
       log: Object.assign(Object.create(null), log),
     }),
     (error: unknown) => error instanceof UserError && /OPS_PORT/.test(error.hint ?? ''),
@@ -309,7 +308,7 @@ test('a database that is away is a 503 without secrets, and the last summary sta
 
 test('whoever asks and never reads the answer is let go', async t => {
   const assets = { get: () => ({ type: 'text/plain', body: Buffer.alloc(2 ** 20), etag: '"x"' }) }
-  const doors = await openDoors({
+  const server = await openServer({
     host: '127.0.0.1',
     port: 0,
     access: createAccess(undefined),
@@ -322,14 +321,14 @@ test('whoever asks and never reads the answer is let go', async t => {
     log: createLog('silent'),
     idleMs: 200,
   })
-  const { host, port } = new URL(doors.url)
+  const { host, port } = new URL(server.url)
   const deaf = connect(Number(port), '127.0.0.1')
   // One that reads nothing learns of the end by writing.
   const tries = setInterval(() => deaf.write(' '), 500)
   t.after(async () => {
     clearInterval(tries)
     deaf.destroy()
-    await doors.close()
+    await server.close()
   })
   const failed = new Promise(resolve => deaf.once('error', resolve))
   deaf.pause()

@@ -38,7 +38,7 @@ export function plan(world: World, keeper: Keeper, ms: number): void {
   for (const slot of keeper.slots()) time.after(random.between(0, 3000), () => keeper.start(slot))
   const poisoned = random.chance(0.15)
   for (let file = random.between(2, 10); file > 0; file--) at(() => world.send(false))
-  if (poisoned) at(() => world.send(true))
+  if (poisoned) at(poison)
   for (let times = random.between(0, 3); times > 0; times--) at(() => world.redeliver())
 
   const faults: (() => void)[] = [
@@ -57,6 +57,7 @@ export function plan(world: World, keeper: Keeper, ms: number): void {
     () => keeper.freeze(someSlot(), random.between(500, 3 * world.leaseMs)),
     () => keeper.freeze(someSlot(), random.between(500, 3 * world.leaseMs)),
     () => keeper.loseDisk(someSlot()),
+    crashLoop,
     island,
     island,
     realtime,
@@ -68,6 +69,27 @@ export function plan(world: World, keeper: Keeper, ms: number): void {
     if (fault !== undefined) at(fault)
   }
   time.after(ms, heal)
+
+  function poison(): void {
+    world.send(true)
+    mailAroundSuspects()
+  }
+
+  /** Something ends one daemon again and again, whatever it has in hand. */
+  function crashLoop(): void {
+    const slot = someSlot()
+    world.trace.count('crash loop')
+    world.weather.begin({ dependency: 'whatsapp', kind: 'slow', process: null, until: time.now() + 15_000 })
+    for (let files = 3; files > 0; files--) world.send(false)
+    for (const ms of [3000, 8500, 14_000]) time.after(ms, () => keeper.killSlot(slot, 'in a loop'))
+    mailAroundSuspects()
+  }
+
+  /** What has died twice by now is a suspect: there is mail when its pause is over. */
+  function mailAroundSuspects(): void {
+    for (let files = 20; files > 0; files--)
+      time.after(random.between(30_000, 50_000), () => world.send(false))
+  }
 
   function outage(): void {
     const dependency = random.pick<Dependency>(['whatsapp', 'storage', 'database'])

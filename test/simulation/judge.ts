@@ -9,6 +9,8 @@ export type Invariant =
   | 'no token is claimed twice'
   | 'a lease is only lost by a worker that was dead, frozen or cut off'
   | 'nobody works on a claim whose lease is over'
+  | 'a suspect is given out alone and after its pause'
+  | 'a suspect runs alone'
   | 'no object of an UPLOADED row is touched'
   | 'an UPLOADED row names its whole bytes'
   | 'an attempt is only spent on the file’s own fault'
@@ -49,6 +51,9 @@ interface KnownClaim {
   until: number
 }
 
+/** Milliseconds between a lost lease and the next claim of its row, by how many it has lost. */
+const PAUSES: readonly number[] = [0, 0, 30_000, 120_000, 480_000]
+
 /** A process that wakes up may send what it had in hand before its timers tell it the time. */
 const GRACE_MS = 1000
 
@@ -72,13 +77,47 @@ export function createJudge(world: World): Judge {
     const worker = world.workerOf(process)
     // Whoever was held or killed while it asked does not know what it has.
     if (process.state() !== 'running') incidents.set(worker, time.now())
-    for (const { id, claim_token: token } of readClaims(answer)) {
+    const claims = readClaims(answer)
+    for (const { id, claim_token: token } of claims) {
       const row = before.find(each => each.id === id)
+      if (row !== undefined) checkSuspect(row, claims.length)
       if (token <= (tokens.get(id) ?? 0)) broken('no token is claimed twice', `${id}-${token}`)
       tokens.set(id, token)
       if (row?.upload_status === 'UPLOADING') checkLoss(row, worker)
       claimedBy.set(`${id}-${token}`, { worker, at: time.now() })
     }
+  }
+
+  function checkSuspect(before: AttachmentRow, givenOut: number): void {
+    const {
+      id,
+      lost_leases: lost,
+      updated_at: now,
+    } = database.rows().find(({ id }) => id === before.id) ?? before
+    if (lost < 2) return
+    trace.count('suspect claimed')
+    const ended = before.upload_status === 'UPLOADING' ? (before.leased_until ?? before.updated_at) : 0
+    const pause = PAUSES[lost] ?? 0
+    if (givenOut === 1 && now - ended >= pause) return
+    broken(
+      'a suspect is given out alone and after its pause',
+      `${id} lost ${lost}, among ${givenOut}, after ${now - ended} ms`,
+    )
+  }
+
+  function checkAlone(process: SimulatedProcess, attachment: number): void {
+    const worker = world.workerOf(process)
+    const held = database.rows().filter(row => {
+      const claim = known.get(claimOf(process, row.id))
+      const isOurs = row.upload_status === 'UPLOADING' && row.leased_by === worker
+      return isOurs && claim?.token === row.claim_token && claim.until > time.now()
+    })
+    const suspect = held.find(({ id }) => id === attachment)
+    if (suspect === undefined || suspect.lost_leases < 2 || held.length === 1) return
+    broken(
+      'a suspect runs alone',
+      `${process.name} holds ${held.map(({ id }) => id).join(', ')} for ${attachment}`,
+    )
   }
 
   function checkLoss(row: AttachmentRow, taker: string): void {
@@ -131,14 +170,18 @@ export function createJudge(world: World): Judge {
     )
   }
 
+  function isInnocent({ id, error_code: code }: AttachmentRow): boolean {
+    const fault = world.itemOf(id)?.fault
+    if (code === 'worker_lost') return fault !== 'poison'
+    return code === 'whatsapp_unavailable' && fault === 'none' && !world.muteMediaHost
+  }
+
   function checkRows(): void {
     for (const row of database.rows()) {
       if (row.upload_attempts > row.max_attempts) broken('attempts never exceed the limit', String(row.id))
-      const innocent = row.error_code === 'worker_lost' && world.itemOf(row.id)?.fault !== 'poison'
-      if (row.upload_status === 'FAILED' && innocent && !world.failedInnocents.has(row.id)) {
-        world.failedInnocents.add(row.id)
-        broken('a row is FAILED for a true reason', `${row.id}: worker_lost, and the file is harmless`)
-      }
+      if (row.upload_status !== 'FAILED' || world.failedInnocents.has(row.id) || !isInnocent(row)) continue
+      world.failedInnocents.add(row.id)
+      broken('a row is FAILED for a true reason', `${row.id}: ${row.error_code}, and the file is harmless`)
     }
   }
 
@@ -157,6 +200,7 @@ export function createJudge(world: World): Judge {
           `${process.name} ${what} ${item.mediaId}, ${over} ms`,
         )
       }
+      checkAlone(process, item.attachment)
     },
     writes: (process, key, how) => {
       const row = database.rows().find(each => each.upload_status === 'UPLOADED' && each.object_key === key)

@@ -53,7 +53,7 @@ export interface KeeperOptions {
   readonly settings: Settings
   readonly log: (process: string) => Log
   readonly count: number
-  /** Kills and freezes that may cost a lease; beyond them a harmless file could be taken for poison. */
+  /** Kills and freezes that may cost a lease. */
   readonly incidents: number
 }
 

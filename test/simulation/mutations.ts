@@ -1,3 +1,5 @@
+import type { Invariant } from './judge.ts'
+
 /** Changes to the daemon that the simulation has to catch: what makes it safe, taken out. */
 export interface Mutation {
   readonly name: string
@@ -7,7 +9,7 @@ export interface Mutation {
   readonly find: string
   readonly replace: string
   /** The invariants one of which has to break. */
-  readonly caughtBy: readonly string[]
+  readonly caughtBy: readonly Invariant[]
 }
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -55,5 +57,19 @@ export const MUTATIONS: readonly Mutation[] = [
     find: '  await ask(pipeline.settleOutbox)\n',
     replace: '  setTimeout(() => void pipeline.settleOutbox().catch(() => undefined), 5000)\n',
     caughtBy: ['what an earlier life stored is settled before its row is claimed anew'],
+  },
+  {
+    name: 'a suspect does not wait until the others are through',
+    file: 'src/dispatch/dispatcher.ts',
+    find: '    await Promise.race([run.done, Promise.all(others.map(other => other.done))])\n',
+    replace: '',
+    caughtBy: ['a suspect runs alone'],
+  },
+  {
+    name: 'rows are claimed beside a suspect',
+    file: 'src/dispatch/dispatcher.ts',
+    find: 'if (draining || claiming || alone) return',
+    replace: 'if (draining || claiming) return',
+    caughtBy: ['a suspect runs alone'],
   },
 ]

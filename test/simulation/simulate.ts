@@ -27,9 +27,9 @@ export interface SimulateOptions {
 const CHAOS_MS: readonly [number, number] = [20_000, 70_000]
 /**
  * After that every row has to end: a circuit's longest wait (a minute), a lease, a sweep, and four attempts with their
- * delays, for a poison file five lives more.
+ * delays, for a poison file five lives more and the ten and a half minutes of its pauses.
  */
-const RECOVERY_MS = 600_000
+const RECOVERY_MS = 1_500_000
 /** DRAIN_TIMEOUT, the machine's own five seconds for closing, and what the answers take. */
 const STOPPING_MS = 40_000
 
@@ -49,7 +49,7 @@ export async function simulate(
       settings: settingsFor(made),
       log,
       count: made.random.pick([1, 1, 2, 2, 2, 3, 4]),
-      incidents: 4,
+      incidents: 12,
     })
     return keeper
   })

@@ -1,4 +1,4 @@
-import type { OutboxEntry } from '../../src/attachment.ts'
+import type { ClaimKey, OutboxEntry } from '../../src/attachment.ts'
 import type { Cursor } from '../../src/state/cursor.ts'
 import type { StateFile } from '../../src/state/state-file.ts'
 import type { SimulatedProcess } from './process.ts'
@@ -30,7 +30,7 @@ export function stateFor(world: World, process: SimulatedProcess, disk: Disk): S
     world.mayKill(process, `after it wrote ${what}`)
   }
   disk.inherited = new Set(disk.outbox.keys())
-  const keyOf = (id: number, token: number) => `${id}-${token}`
+  const keyOf = ({ id, claimToken }: ClaimKey) => `${id}-${claimToken}`
   return {
     workerId: disk.worker,
     cursor: {
@@ -41,12 +41,21 @@ export function stateFor(world: World, process: SimulatedProcess, disk: Disk): S
         }),
     },
     outbox: {
-      put: entry => write('the outbox', () => disk.outbox.set(keyOf(entry.id, entry.claimToken), entry)),
-      remove: (id, token) =>
+      put: entries => {
+        if (entries.length === 0) return
         write('the outbox', () => {
-          disk.outbox.delete(keyOf(id, token))
-          disk.inherited.delete(keyOf(id, token))
-        }),
+          for (const entry of entries) disk.outbox.set(keyOf(entry), entry)
+        })
+      },
+      remove: claims => {
+        if (claims.length === 0) return
+        write('the outbox', () => {
+          for (const claim of claims) {
+            disk.outbox.delete(keyOf(claim))
+            disk.inherited.delete(keyOf(claim))
+          }
+        })
+      },
       list: () => [...disk.outbox.values()],
     },
     close: () => undefined,

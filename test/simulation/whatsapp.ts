@@ -56,7 +56,8 @@ export function whatsappFor(world: World, process: SimulatedProcess, closed: Abo
         return said
       },
       onAnswer: said => {
-        if (item === undefined && said.status < 500) world.judge.probeWorked(process, channel)
+        const mute = channel === 'media' && world.muteMediaHost
+        if (item === undefined && (mute || said.status < 500)) world.judge.probeWorked(process, channel)
       },
     })
     return asAnswer(answered)
@@ -119,11 +120,10 @@ export function whatsappFor(world: World, process: SimulatedProcess, closed: Abo
     if (item !== undefined) world.judge.worksOn(process, item, 'downloads')
     return ask(what, 'media', item, request, () => {
       if (outage() === 'media_error') {
-        // The knock takes any answer of the host for a sign of life, so that this counts as the file's own.
-        if (item !== undefined) trouble(item, 'media', false)
+        if (item !== undefined && world.muteMediaHost) trouble(item, 'media', false)
         return json(503, {})
       }
-      if (item === undefined) return json(404, {})
+      if (item === undefined) return json(world.muteMediaHost ? 503 : 404, {})
       const old = Number(url.searchParams.get('ext')) < world.time.now()
       if (own(item, 'media', 'refused') || old || outage() === 'blind') return json(404, {})
       if (item.fault === 'poison' && process.state() !== 'dead') {

@@ -23,7 +23,9 @@ export interface World {
   readonly realtime: Realtime
   readonly judge: Judge
   readonly leaseMs: number
-  /** Harmless rows that were FAILED as worker_lost, so that each is told once. */
+  /** The media host's `/` answers 5xx even while it works, so that nobody can tell when it does not. */
+  readonly muteMediaHost: boolean
+  /** Harmless rows that were FAILED for what is not true of them, so that each is told once. */
   readonly failedInnocents: Set<number>
   /** A number that nobody else has. */
   number(): number
@@ -82,6 +84,7 @@ export function createWorld({ seed, counts, show }: WorldOptions, keep: (world: 
     objects: new Map<string, StoredBytes>(),
     items,
     leaseMs: 15_000,
+    muteMediaHost: createRandom(seed ^ 0x10c4).chance(0.1),
     failedInnocents: new Set<number>(),
     calm: false,
     number: () => ++last,

@@ -15,7 +15,7 @@ try {
       verified: true,
       notes: [],
     } as const
-    state.outbox.put({ id: 7, claimToken: 3, bucket: 'attachments', settlement })
+    state.outbox.put([{ id: 7, claimToken: 3, bucket: 'attachments', settlement }])
     state.cursor.save({ cluster: 'c', xid: '18446744073709551615', id: 7 })
   }
   console.log(JSON.stringify({ workerId: state.workerId, warnings }))

@@ -87,10 +87,16 @@ describe('a state file of our own', () => {
     assert.match(first.workerId, /^[a-z0-9-]+-[0-9a-f]{10}$/)
     assert.equal(first.cursor.load(), null)
     first.cursor.save({ cluster: 'c1', xid: '18446744073709551615', id: 9_007_199_254_740_991 })
-    first.outbox.put(entry)
-    first.outbox.put({ ...entry, claimToken: 4 })
-    first.outbox.remove(7, 4)
-    first.outbox.remove(7, 99)
+    first.outbox.put([entry])
+    first.outbox.put([
+      { ...entry, claimToken: 4 },
+      { ...entry, claimToken: 5 },
+    ])
+    first.outbox.remove([
+      { id: 7, claimToken: 4 },
+      { id: 7, claimToken: 99 },
+    ])
+    first.outbox.remove([{ id: 7, claimToken: 5 }])
     first.close()
     first.close()
 
@@ -102,7 +108,7 @@ describe('a state file of our own', () => {
       id: 9_007_199_254_740_991,
     })
     assert.deepEqual(second.outbox.list(), [entry])
-    second.outbox.remove(7, 3)
+    second.outbox.remove([entry])
     assert.deepEqual(second.outbox.list(), [])
     second.close()
     assert.deepEqual(warnings, [])
@@ -120,7 +126,7 @@ describe('a state file of our own', () => {
 
   test('is the same worker under a new name, and another one in a copy', () => {
     const first = open()
-    first.outbox.put(entry)
+    first.outbox.put([entry])
     first.close()
     const original = path
     path = join(folder, 'renamed.sqlite')
@@ -142,7 +148,7 @@ describe('a state file of our own', () => {
 
   test('of another project is set aside whole', () => {
     const first = open()
-    first.outbox.put(entry)
+    first.outbox.put([entry])
     first.close()
     const second = open('https://b.test')
     assert.deepEqual(second.outbox.list(), [])
@@ -159,7 +165,7 @@ describe('a state file of our own', () => {
 
   test('a temporary one leaves nothing behind', () => {
     const state = openTemporaryState({ project: PROJECT, warn: warning => warnings.push(warning) })
-    state.outbox.put(entry)
+    state.outbox.put([entry])
     assert.deepEqual(state.outbox.list(), [entry])
     assert.match(state.workerId, /-[0-9a-f]{10}$/)
     state.close()
@@ -186,7 +192,7 @@ describe('two processes on one file', () => {
 
   test('the same the other way round', async () => {
     const state = open()
-    state.outbox.put(entry)
+    state.outbox.put([entry])
     const { said } = await otherProcess(path)
     assert.equal(said.name, 'UserError')
     assert.match(said.message ?? '', /in use by another process/)
@@ -224,7 +230,7 @@ describe('a file that is not usable', () => {
     test(`${what} is renamed, kept, and begun anew`, () => {
       writeFileSync(path, content)
       const state = open()
-      state.outbox.put(entry)
+      state.outbox.put([entry])
       state.close()
       assert.deepEqual(codes(), ['state_set_aside'])
       assert.equal(asides().length, 1)
@@ -241,7 +247,7 @@ describe('a file that is not usable', () => {
 
   test('a page overwritten in the middle is noticed', () => {
     const state = open()
-    for (let id = 0; id < 500; id++) state.outbox.put({ ...entry, id })
+    for (let id = 0; id < 500; id++) state.outbox.put([{ ...entry, id }])
     state.close()
     const file = openSync(path, 'r+')
     writeSync(file, Buffer.alloc(4096, 0xa5), 0, 4096, 5 * 4096)
@@ -278,7 +284,7 @@ describe('a file that is not usable', () => {
 
   test('an entry that cannot be read is left out, with a warning', () => {
     const state = open()
-    state.outbox.put(entry)
+    state.outbox.put([entry])
     state.close()
     const database = new Database(path)
     database.exec(

@@ -1,7 +1,6 @@
 import type { z } from 'zod'
 import { createLog } from '../../src/log.ts'
 import { type OpsSources, startOps } from '../../src/ops/ops.ts'
-import { reasonFor } from '../../src/reasons.ts'
 import { type LogEntry, type Overrides, startTestDaemon, type TestDaemon } from './daemon.ts'
 import { type Fixtures, fixtures } from './ops-fixtures.ts'
 import type { TestProject } from './project.ts'
@@ -35,8 +34,6 @@ export interface TestOps {
 export interface TestOpsOptions {
   readonly host?: string
   readonly token?: string
-  /** Where the page's files are; the real ones when left out. */
-  readonly dashboard?: string
   readonly sources?: Partial<OpsSources>
 }
 
@@ -53,9 +50,7 @@ export async function startTestOps(options: TestOpsOptions = {}): Promise<TestOp
     concurrency: 8,
     canaryIntervalMs: 30_000,
     sources: { ...data.sources, ...options.sources },
-    isKnownReason: code => reasonFor(code) !== undefined,
     log,
-    ...(options.dashboard === undefined ? {} : { dashboard: options.dashboard }),
   })
   const { url, metricNames, observer, stop } = ops
   return { url, fixtures: data, entries, metricNames, observer, stop }

@@ -57,6 +57,8 @@ export interface FakeMeta extends TestServer {
   facts: Record<string, unknown>
   /** How the media host answers. */
   download: Handler
+  /** How it answers at its bare address, which is not among what was asked. */
+  knock: Handler
   readonly asked: {
     method: string
     url: string
@@ -68,6 +70,7 @@ export interface FakeMeta extends TestServer {
 export async function fakeMeta(t: TestContext, bytes: Buffer): Promise<FakeMeta> {
   const asked: FakeMeta['asked'] = []
   const server = await serve(t, (request, response) => {
+    if (request.url === '/') return meta.knock(request, response)
     const { authorization, 'user-agent': agent } = request.headers
     asked.push({ method: request.method ?? '', url: request.url ?? '', authorization, agent })
     if (request.url?.startsWith('/media')) return meta.download(request, response)
@@ -80,6 +83,7 @@ export async function fakeMeta(t: TestContext, bytes: Buffer): Promise<FakeMeta>
   })
   const meta: FakeMeta = Object.assign(server, {
     asked,
+    knock: (_request: IncomingMessage, response: ServerResponse) => response.writeHead(404).end(),
     facts: { mime_type: 'image/jpeg', sha256: sha256(bytes), file_size: bytes.length },
     download: (_request: IncomingMessage, response: ServerResponse) => {
       response.writeHead(200, { 'content-type': 'image/jpeg', 'content-length': bytes.length })

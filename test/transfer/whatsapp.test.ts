@@ -6,6 +6,7 @@ import { UserError } from '../../src/errors.ts'
 import { createTransfer, TransferError, type Usage } from '../../src/transfer/index.ts'
 import {
   claimOf,
+  type FakeMeta,
   fakeMeta,
   fakeStorage,
   jpeg,
@@ -190,7 +191,7 @@ test('a redirect to another allowed host is followed without the token, and for 
   const storage = await fakeStorage(t)
   const seen: (string | undefined)[] = []
   const other = await serve(t, (request, response) => {
-    seen.push(request.headers.authorization)
+    if (request.url !== '/') seen.push(request.headers.authorization)
     if (request.url === '/first') response.writeHead(307, { location: `${meta.url}/media/back` }).end()
     else response.end(bytes)
   })
@@ -284,6 +285,61 @@ test('a media host that gave no answer is asked by the probe too, without the to
   await probe()
   host.handle = request => request.socket.destroy()
   await assert.rejects(probe, failsWith('whatsapp_unreachable', 'interrupted'), 'now all are down')
+})
+
+test('a media host that answers 5xx to everything is an outage, and one that does so for a file is not', {
+  timeout: 20_000,
+}, async t => {
+  const meta = await fakeMeta(t, bytes)
+  const transfer = transferBetween(t, meta, await fakeStorage(t))
+  const probe = () => transfer.probes.whatsapp('77', patient())
+  const download = () => transfer.copy(claimOf(), at(`${meta.url}/media`), patient())
+  const answering503: FakeMeta['knock'] = (_request, response) =>
+    response.writeHead(503, { 'retry-after': '7' }).end('<html>')
+  const knocks: unknown[] = []
+  const learned = new Promise<void>(resolve => {
+    meta.knock = ({ method, url, headers }, response) => {
+      knocks.push([method, url, headers.authorization])
+      response.writeHead(404).end()
+      resolve()
+    }
+  })
+  await download()
+  await learned
+  await download()
+  await probe()
+  assert.deepEqual(knocks, [['GET', '/', undefined]], 'once, without the token')
+
+  meta.download = answering503
+  await assert.rejects(download(), failsWith('whatsapp_unavailable', 'unattributed'))
+  await probe()
+
+  meta.knock = answering503
+  await assert.rejects(download(), failsWith('whatsapp_unavailable', 'unattributed'))
+  await assert.rejects(probe(), error => {
+    assert.ok(error instanceof TransferError)
+    const { verdict, code } = error.failure
+    assert.deepEqual([verdict, code], ['interrupted', 'whatsapp_unavailable'])
+    return 'retryAfterMs' in error.failure && error.failure.retryAfterMs === 7000
+  })
+  await assert.rejects(probe(), failsWith('whatsapp_unavailable', 'interrupted'))
+  meta.knock = (_request, response) => response.writeHead(404).end()
+  await probe()
+})
+
+test('what is learned of a media host disturbs nobody: it may hang, break, or be cut by the end', {
+  timeout: 20_000,
+}, async t => {
+  const meta = await fakeMeta(t, bytes)
+  const transfer = transferBetween(t, meta, await fakeStorage(t))
+  const asked = new Promise<void>(resolve => {
+    meta.knock = () => resolve()
+  })
+  const file = () => transfer.copy(claimOf(), at(`${meta.url}/media`), patient())
+  await file()
+  await asked
+  await file()
+  await transfer.close()
 })
 
 test("a missing bucket is an outage when it is the configured one, and otherwise the row's", async t => {

@@ -1,8 +1,8 @@
 import { constants } from 'node:fs'
 import { access, stat, statfs } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import bytes from 'bytes'
 import { describeError } from '../../errors.ts'
+import { sizeText } from '../terminal.ts'
 import { failure, ok, type Verdict, warning } from './finding.ts'
 
 /** What the daemon's state file has around it: free bytes, or why that folder is of no use. */
@@ -34,7 +34,7 @@ export function diskVerdict(room: Room): Verdict {
       `mkdir -p ${room.folder}, writable for the user of the daemon`,
     )
   }
-  const found = `${bytes.format(room.freeBytes)} free in ${room.folder}`
+  const found = `${sizeText(room.freeBytes)} free in ${room.folder}`
   const fix = 'Free some space: `du -xh --max-depth=2 / | sort -h | tail`; PM2 keeps its logs in ~/.pm2/logs.'
   if (room.freeBytes < FULL) return failure(`The disk is full: ${found}.`, fix)
   return room.freeBytes < TIGHT ? warning(`The disk is nearly full: ${found}.`, fix) : ok(found)

@@ -1,8 +1,8 @@
-import bytes from 'bytes'
 import { z } from 'zod'
 import { reasonFor } from '../../reasons.ts'
 import { authHeaders } from '../../transfer/storage.ts'
 import { VERSION } from '../../version.ts'
+import { sizeText } from '../terminal.ts'
 import { failure, ok, type Verdict, warning } from './finding.ts'
 
 const bucketAnswer = z.object({
@@ -35,8 +35,6 @@ export async function readBucket(
   throw new Error(`Storage answered ${response.status}: ${text.slice(0, 200)}`)
 }
 
-const size = (count: number): string => bytes.format(count) ?? String(count)
-
 export function bucketVerdict(
   name: string,
   bucket: Bucket | undefined,
@@ -67,13 +65,13 @@ export function bucketVerdict(
   const limit = bucket.file_size_limit ?? Number.POSITIVE_INFINITY
   if (limit < maxFileSize) {
     return warning(
-      `The bucket ${name} stops at ${size(limit)}, MAX_FILE_SIZE is ${size(maxFileSize)}: files between end FAILED.`,
+      `The bucket ${name} stops at ${sizeText(limit)}, MAX_FILE_SIZE is ${sizeText(maxFileSize)}: files between end FAILED.`,
       `${update(`file_size_limit = ${maxFileSize}`)} The limit in the project's Storage settings has to be as high.`,
     )
   }
   const hosted = new URL(url).hostname.endsWith('.supabase.co') && maxFileSize > FREE_PLAN
   return ok(
-    `${name} is private and takes files up to ${size(Math.min(limit, maxFileSize))}${hosted ? ', if the project does: the free plan stops at 50MB' : ''}`,
+    `${name} is private and takes files up to ${sizeText(Math.min(limit, maxFileSize))}${hosted ? ', if the project does: the free plan stops at 50MB' : ''}`,
   )
 }
 

@@ -1,5 +1,5 @@
 import { type DatabaseOptions, openClient } from '../../database/client.ts'
-import { DatabaseError, databaseError, noAnswer } from '../../database/database-error.ts'
+import { databaseError } from '../../database/database-error.ts'
 import { TABLES, type Table } from '../../database/objects.ts'
 import { schemaVersion } from '../../database/schema-version.ts'
 
@@ -54,7 +54,7 @@ export async function conflictsInDatabase(options: DatabaseOptions): Promise<rea
     const there = async (table: Table) => {
       const { error, status } = await from(table).select('*').limit(1)
       if (error === null) return true
-      const thrown = status === 0 ? noAnswer(error) : databaseError(error, status)
+      const thrown = databaseError(error, status)
       if (thrown.failure.code === 'schema') return false
       throw thrown
     }
@@ -68,5 +68,3 @@ export async function conflictsInDatabase(options: DatabaseOptions): Promise<rea
     await close()
   }
 }
-
-export const cannotBeAsked = (error: unknown): error is DatabaseError => error instanceof DatabaseError

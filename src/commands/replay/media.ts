@@ -32,8 +32,12 @@ export async function leaveWithSimulator(graphUrl: string, sending: Sending): Pr
       hint: 'Start it with `mediaferry dev`.',
     })
   })
-  if (statusCode !== 201)
-    throw new UserError(`The WhatsApp simulator answered ${statusCode}: ${await body.text()}`)
+  if (statusCode !== 201) {
+    const said = describeError((await body.text()).slice(0, 200))
+    throw new UserError(`The WhatsApp simulator answered ${statusCode}: ${said}`, {
+      hint: 'Is WHATSAPP_GRAPH_URL that of `mediaferry dev`, and of this version? Stop it and start it again.',
+    })
+  }
   const { id, mimeType, sha256 } = kept.parse(await body.json())
   return mediaOf(sending, id, mimeType, Buffer.from(sha256, 'hex'))
 }

@@ -1,6 +1,5 @@
-import type { Summary } from '../../database/answers.ts'
 import { type Look, moment, oneLine, type Paint } from '../terminal.ts'
-import type { NewestRow, Overview } from './read.ts'
+import type { NewestRow, Overview, StatusSummary } from './read.ts'
 
 const STATES = ['PENDING', 'UPLOADING', 'UPLOADED', 'FAILED'] as const
 
@@ -16,11 +15,11 @@ export const statusText = (look: Look, status: NewestRow['upload_status'], width
   look.paint(COLOURS[status], status) + ' '.repeat(Math.max(0, width - status.length))
 
 /** Where all attachments are, who is at work, and the newest ones. */
-export function overviewText({ summary, newest }: Overview, look: Look, now: number): string {
+export function overviewText({ summary, newest }: Overview, look: Look): string {
   const parts = [
     STATES.map(state => `${statusText(look, state, 10)} ${String(summary.counts[state]).padStart(9)}`),
     warnings(summary, look),
-    daemons(summary, look, now),
+    daemons(summary, look),
     newest.length === 0 ? [] : ['', newestTable(newest, look)],
   ]
   return parts.flat().join('\n')
@@ -32,7 +31,7 @@ export function overviewLine({ summary }: Overview): string {
   return [...counts, `due ${summary.due}`, ...(summary.paused === null ? [] : ['paused'])].join('  ')
 }
 
-function warnings(summary: Summary, look: Look): string[] {
+function warnings(summary: StatusSummary, look: Look): string[] {
   const { due, oldest_due_at: oldest, expiring_24h: expiring, rejected, paused } = summary
   const lines: string[] = []
   if (oldest !== null) lines.push(`${due} due, the oldest since ${moment(oldest)}`)
@@ -48,14 +47,11 @@ function warnings(summary: Summary, look: Look): string[] {
   return lines
 }
 
-/** Three beats of the slowest usual canary: a daemon that was not seen for longer is not at work. */
-const SILENT_MS = 100_000
-
-function daemons({ daemons: all }: Summary, look: Look, now: number): string[] {
+function daemons({ daemons: all }: StatusSummary, look: Look): string[] {
   if (all.length === 0) return [look.paint('yellow', 'No daemon is running: `mediaferry start`')]
-  const lines = all.map(({ worker, state, circuits, version, last_seen: seen }) => {
+  const lines = all.map(({ worker, state, alive, circuits, version, last_seen: seen }) => {
     const open = Object.entries(circuits).flatMap(([name, is]) => (is === 'closed' ? [] : [`${name} ${is}`]))
-    const silent = state !== 'stopped' && now - Date.parse(seen) > SILENT_MS
+    const silent = !alive && state !== 'stopped'
     const told = [
       oneLine(worker),
       silent ? look.paint('red', 'not seen lately') : oneLine(state),

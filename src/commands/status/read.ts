@@ -1,6 +1,6 @@
+import { isAlive } from '../../alive.ts'
 import { type Summary, summaryAnswer } from '../../database/answers.ts'
-import { type DatabaseOptions, openClient } from '../../database/client.ts'
-import { databaseError, noAnswer } from '../../database/database-error.ts'
+import { type DatabaseOptions, openClient, rowsOf } from '../../database/client.ts'
 import { schemaVersion } from '../../database/schema-version.ts'
 import type { Database } from '../../database/types.gen.ts'
 
@@ -14,9 +14,14 @@ export type EventRow = Pick<
 >
 export type Lead = Pick<Tables['leads']['Row'], 'phone' | 'user_id' | 'profile_name'>
 
+/** The summary, with whether each daemon is taken for one at work. */
+export interface StatusSummary extends Summary {
+  readonly daemons: (Summary['daemons'][number] & { readonly alive: boolean })[]
+}
+
 /** Everything at a glance. */
 export interface Overview {
-  readonly summary: Summary
+  readonly summary: StatusSummary
   /** Newest first. */
   readonly newest: readonly NewestRow[]
 }
@@ -28,7 +33,7 @@ export interface Story {
   /** The newest, oldest first. */
   readonly events: readonly EventRow[]
   /** What the daemons wait for at the moment, for a row that is not through. */
-  readonly summary: Summary
+  readonly summary: StatusSummary
 }
 
 const NEWEST = [
@@ -68,10 +73,18 @@ const WHOLE = [
 
 const EVENTS = 200
 
-/** What `mediaferry status` asks. What it throws is a DatabaseError. */
-export function openStatus(options: DatabaseOptions) {
+/** What `mediaferry status` asks. `canaryIntervalMs`: how often a daemon beats. What it throws is a DatabaseError. */
+export function openStatus(options: DatabaseOptions, canaryIntervalMs: number) {
   const { call, from, close } = openClient(options)
-  const summary = () => call('pipeline_summary', {}, summaryAnswer)
+
+  async function summary(): Promise<StatusSummary> {
+    const answer = await call('pipeline_summary', {}, summaryAnswer)
+    const now = Date.now()
+    return {
+      ...answer,
+      daemons: answer.daemons.map(seen => ({ ...seen, alive: isAlive(seen, now, canaryIntervalMs) })),
+    }
+  }
 
   async function newest(limit: number): Promise<readonly NewestRow[]> {
     const answer = await from('attachments')
@@ -79,7 +92,7 @@ export function openStatus(options: DatabaseOptions) {
       .order('id', { ascending: false })
       .limit(limit)
       .overrideTypes<NewestRow[], { merge: false }>()
-    return given(answer)
+    return rowsOf(answer)
   }
 
   async function attachment(id: number): Promise<AttachmentRow | undefined> {
@@ -88,12 +101,12 @@ export function openStatus(options: DatabaseOptions) {
       .eq('id', id)
       .limit(1)
       .overrideTypes<AttachmentRow[], { merge: false }>()
-    return given(answer)[0]
+    return rowsOf(answer)[0]
   }
 
   async function lead(id: number | null): Promise<Lead | null> {
     if (id === null) return null
-    return given(await from('leads').select('phone, user_id, profile_name').eq('id', id).limit(1))[0] ?? null
+    return rowsOf(await from('leads').select('phone, user_id, profile_name').eq('id', id).limit(1))[0] ?? null
   }
 
   async function events(id: number): Promise<readonly EventRow[]> {
@@ -102,7 +115,7 @@ export function openStatus(options: DatabaseOptions) {
       .eq('attachment_id', id)
       .order('id', { ascending: false })
       .limit(EVENTS)
-    return given(answer).reverse()
+    return rowsOf(answer).reverse()
   }
 
   return {
@@ -119,13 +132,4 @@ export function openStatus(options: DatabaseOptions) {
     },
     close,
   }
-}
-
-type Answer<Row> =
-  | { readonly data: Row[]; readonly error: null; readonly status: number }
-  | { readonly data: null; readonly error: Parameters<typeof databaseError>[0]; readonly status: number }
-
-function given<Row>({ data, error, status }: Answer<Row>): Row[] {
-  if (error !== null) throw status === 0 ? noAnswer(error) : databaseError(error, status)
-  return data
 }

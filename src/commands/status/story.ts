@@ -63,19 +63,24 @@ function reasonLines({ error_code: code, error_message: message }: AttachmentRow
 
 /** What the one who asks should do now, in one line. */
 export function nextStep({ attachment: row, summary }: Story, now: number): string {
-  const advice = row.error_code === null ? undefined : reasonFor(row.error_code)?.advice
+  const reason = row.error_code === null ? undefined : reasonFor(row.error_code)
+  const advice = reason?.advice
   switch (row.upload_status) {
     case 'UPLOADED':
       return `\`mediaferry url ${row.id}\` makes a link to it.`
     case 'FAILED':
+      if (reason?.final === true) return reason.advice
       return `${advice ?? 'Mend what the reason names.'} This one alone: \`mediaferry retry ${row.id}\`.`
     case 'UPLOADING':
-      return row.leased_until !== null && Date.parse(row.leased_until) > now
-        ? 'Nothing: a daemon has it in hand.'
-        : 'The daemon that had it is gone; the next one to look takes it over. Is one running? `mediaferry status`'
+      if (row.leased_until !== null && Date.parse(row.leased_until) > now) {
+        return 'Nothing: a daemon has it in hand.'
+      }
+      return row.lost_leases + (row.leased_until === null ? 0 : 1) < 2
+        ? 'The daemon that had it is gone; the next one to look takes it over. Is one running? `mediaferry status`'
+        : 'It has cost daemons their lease: it is taken over by itself, alone and after a pause of up to 8 minutes.'
     case 'PENDING':
       if (summary.paused !== null) return 'Everything is paused: `mediaferry resume`.'
-      if (summary.daemons.every(daemon => daemon.state === 'stopped')) {
+      if (!summary.daemons.some(daemon => daemon.alive)) {
         return 'No daemon is running: `mediaferry start`.'
       }
       // Said better, with the time, by the first half.
@@ -121,6 +126,8 @@ function wordsFor(
       return field('attempt') === '' ? `FAILED: ${why}` : `FAILED at ${attempt}: ${why}`
     case 'retried':
       return `somebody asked for another try after ${field('upload_attempts')} attempts (${field('error_code')})`
+    case 'retry_requested':
+      return `that was asked for by ${field('changed_by')}`
     case 'lease_lost':
       return `its daemon died or fell silent (${field('lost_leases')} times now)`
     case 'type_differs':

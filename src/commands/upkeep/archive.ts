@@ -39,6 +39,3 @@ export function untilStopped(): AbortSignal {
   stopSignal().then(() => stop.abort())
   return stop.signal
 }
-
-/** The exit code after Ctrl-C, as shells have it. */
-export const INTERRUPTED = 130

@@ -1,8 +1,6 @@
 import { createInterface } from 'node:readline/promises'
 import { UserError } from '../../errors.ts'
-
-/** Ctrl-C at a question, as shells have it. */
-const INTERRUPTED = 130
+import { INTERRUPTED } from '../stop-signal.ts'
 
 /**
  * Asks once, on standard error, so that a pipe gets nothing of it; anything but y or yes is a no. Throws a UserError

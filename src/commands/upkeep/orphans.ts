@@ -1,9 +1,9 @@
-import bytes from 'bytes'
 import type { Owner } from '../../database/upkeep.ts'
 import { type WalkedObject, walkObjects } from '../../transfer/walk.ts'
-import { lookOf, moment, oneLine } from '../terminal.ts'
+import { INTERRUPTED } from '../stop-signal.ts'
+import { lookOf, moment, oneLine, sizeText } from '../terminal.ts'
 import type { VerifyOptions } from '../verify.ts'
-import { type Archive, INTERRUPTED, openArchive, untilStopped } from './archive.ts'
+import { type Archive, openArchive, untilStopped } from './archive.ts'
 import { confirmed } from './confirm.ts'
 import { counted } from './counted.ts'
 import { attachmentOf, type Orphan, type OrphanKind, orphanKind, REMOVABLE } from './orphan.ts'
@@ -93,7 +93,7 @@ async function remove(
 }
 
 const sizeOf = (orphans: readonly Orphan[]): string =>
-  bytes.format(orphans.reduce((sum, { size }) => sum + (size ?? 0), 0)) ?? ''
+  sizeText(orphans.reduce((sum, { size }) => sum + (size ?? 0), 0))
 
 const question = (orphans: readonly Orphan[]): string =>
   `Remove ${counted(orphans.length, 'object')} (${sizeOf(orphans)}) for good? After a restore of the database from a backup this ` +

@@ -15,10 +15,11 @@ export interface FaultBoard {
   list(): ActiveFault[]
   /**
    * The rules that this request meets: any number that only add, then at most one that decides. Each spends
-   * one of its `times`.
+   * one of its `times`. A media host's bare address (null) meets what is wrong with the host as a whole: the
+   * rules without `mediaId` and without an end.
    */
   takeGraph(request: GraphRequest, mediaId: string | null): GraphRule[]
-  takeMedia(mediaId: string): MediaRule[]
+  takeMedia(mediaId: string | null): MediaRule[]
 }
 
 const ADDS_ONLY: ReadonlySet<string> = new Set(['usage', 'metadata', 'delay'])
@@ -63,6 +64,10 @@ export function createFaultBoard(): FaultBoard {
       take(mediaId, (rule): rule is GraphRule => {
         return rule.on === 'graph' && (rule.only === undefined || rule.only === request)
       }),
-    takeMedia: mediaId => take(mediaId, (rule): rule is MediaRule => rule.on === 'media'),
+    takeMedia: mediaId =>
+      take(
+        mediaId,
+        (rule): rule is MediaRule => rule.on === 'media' && (mediaId !== null || rule.times === undefined),
+      ),
   }
 }

@@ -30,6 +30,9 @@ import { z } from 'zod'
  * On either: `reset` (the connection is reset at once), `stalled` (no answer, or `afterBytes` of the file
  * and then nothing, the connection stays open) and `delay` (the answer comes `ms` later).
  *
+ * The media host's bare address, where a daemon looks whether the host is up, meets those that hold for every file
+ * and without an end, as far as they do not need a file.
+ *
  * Of several rules the first of those that name the media id decides, then the first of the others; `usage`,
  * `metadata` and `delay` add to an answer without deciding it, so they go together with any other.
  */

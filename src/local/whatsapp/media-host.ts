@@ -26,6 +26,7 @@ const REFUSED_AGENTS = /^(?:node|undici|axios\/\S+)$/
 export function mediaHost(parts: MediaHostParts): Handler {
   return async (request, response) => {
     const { requests, shelf, token } = parts
+    if (request.url === '/') return answerKnock(parts.faults, request, response)
     requests.media.started += 1
     const agent = request.headers['user-agent'] ?? ''
     if (agent === '' || REFUSED_AGENTS.test(agent)) return answerHtml(response, 403)
@@ -46,6 +47,21 @@ export function mediaHost(parts: MediaHostParts): Handler {
     })
     await answerDownload(parts, item, request, response)
   }
+}
+
+/** Whoever asks for no file learns how the host is, and nothing else. */
+async function answerKnock(
+  faults: FaultBoard,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  for (const rule of faults.takeMedia(null)) {
+    if (rule.fault === 'delay') await wait(rule.ms, undefined, { ref: false })
+    else if (rule.fault === 'reset') return void request.socket.resetAndDestroy()
+    else if (rule.fault === 'status') return answerHtml(response, rule.status, retryAfter(rule))
+    else if (rule.fault === 'stalled' && rule.afterBytes === undefined) return
+  }
+  answerHtml(response, 404)
 }
 
 async function answerDownload(

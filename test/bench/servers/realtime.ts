@@ -14,6 +14,8 @@ const realtime = await startRealtime({
   },
   log: pino({ level: 'silent' }),
 })
+const perSecond = Number(process.env.BENCH_RATE_LIMIT)
+if (perSecond > 0) realtime.faults.apply('rate-limit', { perSecond })
 const server = createServer()
 server.on('upgrade', (incoming, socket, head) => {
   if (process.env.BENCH_WATCH === '1') watch(socket)

@@ -45,7 +45,6 @@ export async function startDashboard({
       concurrency: 8,
       canaryIntervalMs: 30_000,
       sources,
-      isKnownReason: () => true,
       log: createLog('silent', { write: () => {} }),
     })
   let ops = await start(0)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { DaemonHome, DaemonProcess } from '../daemon-process.ts'
 import { LEASE_MS, type Life } from './plan.ts'
-import { ask, pause, type World } from './world.ts'
+import { pause, type World } from './world.ts'
 
 const SETTINGS = { LEASE: `${LEASE_MS}ms`, RETRY_DELAY: '1s', SWEEP_INTERVAL: '1s' }
 
@@ -18,9 +18,9 @@ export async function liveAndDie(
       if (!killed && !world.signal.aborted)
         world.violations.push(`a daemon ended by itself (${signal ?? code}): ${lastWords}`)
     })
+    if (!life.early) await readiness(world, daemon)
     await pause(world, life.beforeMs)
     if (life.frozenMs > 0) {
-      await untilNobodyIsNearlyLost(world)
       daemon.send('SIGSTOP')
       world.count.freezes++
       await pause(world, life.frozenMs)
@@ -28,16 +28,18 @@ export async function liveAndDie(
       await pause(world, life.afterMs)
     }
     const outage = life.outage ? breakDatabase(world) : undefined
-    await untilNobodyIsNearlyLost(world)
     killed = true
     await daemon.kill()
     world.count.kills++
     await outage
   }
   const last = home.launch(SETTINGS)
-  await Promise.race([last.until(({ msg }) => msg === 'ready'), givenUp(world)])
+  await readiness(world, last)
   return last
 }
+
+const readiness = (world: World, daemon: DaemonProcess): Promise<void> =>
+  Promise.race([daemon.until(({ msg }) => msg === 'ready'), givenUp(world)])
 
 /** A daemon that has no database waits for one, and would wait for ever. */
 async function givenUp({ signal }: World): Promise<never> {
@@ -48,16 +50,4 @@ async function givenUp({ signal }: World): Promise<never> {
 async function breakDatabase(world: World): Promise<void> {
   world.count.outages++
   await world.breakDatabase()
-}
-
-/**
- * The fifth lost lease fails a row: that is meant for a file that kills its daemon, and here we are the killer. From
- * the third on, since another daemon may take a row over between the look and the kill.
- */
-async function untilNobodyIsNearlyLost(world: World): Promise<void> {
-  const nearly = `select from public.attachments where lost_leases >= 3 and upload_status in ('PENDING', 'UPLOADING')`
-  for (let looks = 0; (await ask(world, nearly)).rowCount !== 0; looks++) {
-    if (looks === 0) world.count.spared++
-    await pause(world, 50)
-  }
 }

@@ -2,7 +2,8 @@ import { createRandom } from '../../simulation/random.ts'
 
 /** How one daemon lives until it is killed. Milliseconds. */
 export interface Life {
-  /** From its process's first moment: some die before they are ready. */
+  /** `beforeMs` counts from its process's first moment, and not from when it is ready: a start takes about a second. */
+  readonly early: boolean
   readonly beforeMs: number
   /** Frozen (SIGSTOP) for so long; 0 for not at all. */
   readonly frozenMs: number
@@ -23,11 +24,11 @@ const OUTAGES = 1 / 20
 export function livesOf(seed: number, count: number): Life[] {
   const random = createRandom(seed)
   return Array.from({ length: count }, () => {
-    // A start takes about a second: a fifth of them do not see its end.
     const early = random.chance(0.2)
     const frozen = random.chance(FREEZES)
     return {
-      beforeMs: early ? random.between(0, 1200) : random.between(1200, 3500),
+      early,
+      beforeMs: early ? random.between(0, 1200) : random.between(200, 2500),
       frozenMs: frozen ? random.between(500, LEASE_MS + 2500) : 0,
       afterMs: frozen ? random.between(0, 1000) : 0,
       outage: random.chance(OUTAGES),

@@ -4,7 +4,7 @@ import { type Facts, judge } from './check.ts'
 import { liveAndDie } from './lives.ts'
 import { livesOf } from './plan.ts'
 import { sendMail } from './post.ts'
-import { type Count, openRows, pause, type World } from './world.ts'
+import { type Count, endPauses, openRows, pause, type World } from './world.ts'
 
 export interface SoakOptions extends Pick<World, 'project' | 'breakDatabase'> {
   /** SIGKILLs in all, shared by two daemons. */
@@ -36,7 +36,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   const from = performance.now()
   const giveUp = new AbortController()
   const signal = AbortSignal.any([giveUp.signal, ...(options.signal === undefined ? [] : [options.signal])])
-  const count: Count = { kills: 0, freezes: 0, outages: 0, spared: 0, sent: 0 }
+  const count: Count = { kills: 0, freezes: 0, outages: 0, sent: 0 }
   const world: World = { project, signal, breakDatabase, count, violations: [] }
   const homes = [daemonHome(project), daemonHome(project)]
   const enough = new AbortController()
@@ -72,6 +72,7 @@ async function untilSettled(world: World): Promise<void> {
       world.violations.push(`${open} rows are not settled ${SETTLED_WITHIN_MS / 1000} s after the last kill`)
       return
     }
+    await endPauses(world)
     await pause(world, 100)
   }
 }

@@ -69,6 +69,24 @@ test('a refused download has the status asked for, and says when to come back if
   assert.equal((await download(id)).headers['retry-after'], '9')
 })
 
+test('the bare address meets what is wrong with the host as a whole, and is not counted', async t => {
+  const { simulator, ask } = await simulatorFor(t)
+  const bare = async () => (await ask(`${simulator.mediaUrl}/`, { token: null })).statusCode
+  assert.equal(await bare(), 404)
+  simulator.faults.add({ on: 'media', fault: 'status', status: 500, mediaId: '1' })
+  simulator.faults.add({ on: 'media', fault: 'status', status: 502, times: 1 })
+  assert.equal(await bare(), 404)
+  assert.equal(simulator.faults.list().length, 2)
+  simulator.faults.clear()
+  simulator.faults.add({ on: 'media', fault: 'delay', ms: 1 })
+  simulator.faults.add({ on: 'media', fault: 'status', status: 503 })
+  assert.equal(await bare(), 503)
+  simulator.faults.clear()
+  simulator.faults.add({ on: 'media', fault: 'reset' })
+  await assert.rejects(bare)
+  assert.equal(simulator.requests.media.started, 0)
+})
+
 test('a redirect leads to a host of another name that needs no token and notices one', async t => {
   const { simulator, addText, download, ask } = await simulatorFor(t)
   const { id } = await addText(TEXT)

@@ -3,11 +3,11 @@ import fc from 'fast-check'
 /**
  * What a connection may do. Plain data, so that a failure shrinks and prints well: rows and claims are named by
  * their place among those that have been seen, connections by any number (each modulo how many there are); durations
- * are whole hours.
+ * are whole hours, but for how far the clock is moved on.
  */
 export type Command =
   | { readonly does: 'transaction'; readonly on: number; readonly step: 'begin' | 'commit' | 'rollback' }
-  | { readonly does: 'advance'; readonly on: number; readonly hours: number }
+  | { readonly does: 'advance'; readonly on: number; readonly seconds: number }
   | {
       readonly does: 'ingest'
       readonly on: number
@@ -139,6 +139,16 @@ const ingest: fc.Arbitrary<Command> = fc.record({
   rejected: fc.array(fc.nat(2), { maxLength: 1 }),
 })
 
+const HOUR_S = 3600
+/** The pauses of suspects end after 30, 120 and 480 s: half a minute or more from any few times this. */
+const SHORT_S = 72
+
+const advance: fc.Arbitrary<Command> = fc.record({
+  does: fc.constant('advance'),
+  on,
+  seconds: fc.constantFrom(SHORT_S, HOUR_S, HOUR_S, 2 * HOUR_S, 25 * HOUR_S),
+})
+
 const KINDS: readonly (readonly [number, fc.Arbitrary<Command>])[] = [
   [3, fc.record({ does: fc.constant('transaction'), on, step: fc.constant('begin') })],
   [
@@ -149,7 +159,7 @@ const KINDS: readonly (readonly [number, fc.Arbitrary<Command>])[] = [
       step: fc.constantFrom('commit', 'commit', 'rollback'),
     }),
   ],
-  [2, fc.record({ does: fc.constant('advance'), on, hours: fc.constantFrom(1, 1, 2, 25) })],
+  [2, advance],
   [5, ingest],
   [
     7,
@@ -225,17 +235,24 @@ export interface Scenario {
 
 /** A worker that takes its files down with it, again and again: five times, and they are FAILED. */
 const crashes: fc.Arbitrary<Command[]> = fc
-  .record({ on, worker, times: fc.integer({ min: 2, max: 6 }), pick })
-  .map(({ on, worker, times, pick }) =>
-    Array.from({ length: times }, (): Command[] => [
+  .record({
+    on,
+    worker,
+    pick,
+    /** How long it waits each time, in units of SHORT_S: for none of the pauses, for one, two or all of them. */
+    waits: fc.array(fc.constantFrom(0, 1, 2, 6, 7), { minLength: 2, maxLength: 8 }),
+  })
+  .map(({ on, worker, pick, waits }) =>
+    waits.flatMap((units): Command[] => [
       { does: 'claim', on, worker, ids: [pick], max: 2, hours: 1 },
       { does: 'release', on, worker },
-    ]).flat(),
+      { does: 'advance', on, seconds: units * SHORT_S },
+    ]),
   )
 
 const habits = fc.oneof(
   { weight: 40, arbitrary: command.map(one => [one]) },
-  { weight: 1, arbitrary: crashes },
+  { weight: 2, arbitrary: crashes },
 )
 
 /** Something to work on, for most of them. */

@@ -1,5 +1,5 @@
 import { createModelDatabase, ModelError, type ModelTransaction } from '../model/database.ts'
-import { HOUR_MS, type Side } from './side.ts'
+import type { Side } from './side.ts'
 
 /** A new model. Every transaction begins a millisecond after the one before. */
 export function modelSide(): Side {
@@ -24,8 +24,8 @@ export function modelSide(): Side {
       open.get(on)?.[how]()
       open.delete(on)
     },
-    advance: async hours => {
-      hour += hours * HOUR_MS
+    advance: async seconds => {
+      hour += seconds * 1000
     },
     hour: () => hour,
     tables: async () =>

@@ -103,9 +103,9 @@ export async function postgresSide(db: TestDatabase, connections: number): Promi
       open.add(on)
     },
     end,
-    advance: async hours => {
+    advance: async seconds => {
       const moved = times.map(({ table_name: table, columns }) => {
-        const moves = columns.map(column => `${column} = ${column} - interval '${hours} hours'`)
+        const moves = columns.map(column => `${column} = ${column} - interval '${seconds} seconds'`)
         return `update ${table} set ${moves.join(', ')}`
       })
       await db.rows(moved.join(';'))

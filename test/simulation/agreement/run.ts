@@ -63,7 +63,7 @@ export async function runOnBoth(
       else open.delete(on)
     } else if (command.does === 'advance') {
       if (open.size > 0) continue
-      for (const { side } of sides) await side.advance(command.hours)
+      for (const { side } of sides) await side.advance(command.seconds)
     } else {
       const known = { ids: [...ids], claims }
       const ask = (seen: Seen) => askSide(seen, on, command, known, identities)

@@ -12,7 +12,7 @@ export interface Side {
   begin(on: number): Promise<void>
   end(on: number, how: 'commit' | 'rollback'): Promise<void>
   /** That much time passes. Only while no transaction is open. */
-  advance(hours: number): Promise<void>
+  advance(seconds: number): Promise<void>
   /** Milliseconds since the epoch: the beginning, moved by what has been advanced. It stands still otherwise. */
   hour(): number
   /** All tables. Times are texts or milliseconds since the epoch. */

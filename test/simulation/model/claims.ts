@@ -19,7 +19,15 @@ export const waits = (row: AttachmentRow, now: number): boolean =>
 export const abandoned = (row: AttachmentRow, now: number): boolean =>
   row.upload_status === 'UPLOADING' && leaseEnd(row) <= now
 
+/** What it has lost once the claim that it carries is dead. */
 const lostBy = (row: AttachmentRow): number => row.lost_leases + (row.leased_until === null ? 0 : 1)
+
+/** `mediaferry.suspect_pause`, in milliseconds. */
+function suspectPause(lost: number): number {
+  if (lost < 2) return 0
+  if (lost === 2) return 30_000
+  return lost === 3 ? 120_000 : 480_000
+}
 
 /** `limit … for no key update skip locked`: what is locked does not count towards the limit. */
 function lockSkipping(
@@ -59,15 +67,48 @@ function failLostWorkers(session: Session): number[] {
   return dead.map(row => row.id)
 }
 
+/** `mediaferry.next_suspect`. */
+function nextSuspect(session: Session): AttachmentRow[] {
+  const { now } = session
+  const rows = session.attachments.all()
+  const died = (row: AttachmentRow) => row.leased_until ?? row.updated_at
+  for (const lost of [2, 3, 4]) {
+    const over = now - suspectPause(lost)
+    const dead = rows.filter(
+      row => row.upload_status === 'UPLOADING' && lostBy(row) === lost && died(row) <= over,
+    )
+    const found = lockSkipping(session, dead.sort(by(died, row => row.id)), 1)
+    if (found.length > 0) return found
+  }
+  const givenBack = rows.filter(row => waits(row, now) && row.lost_leases >= 2)
+  return lockSkipping(
+    session,
+    givenBack.sort(
+      by(
+        row => row.next_attempt_at,
+        row => row.id,
+      ),
+    ),
+    1,
+  )
+}
+
 export const claimAttachments: SqlFunction = (session, args) => {
   const { worker, ids, max, lease } = claimArgs.parse(args)
-  const { now } = session
   const wanted = page(max)
   checkWorker(worker, lease)
   if (isPaused(session)) return { paused: true, claims: [], worker_lost: [] }
   if (wanted === 0) return { paused: false, claims: [], worker_lost: [] }
   const workerLost = failLostWorkers(session)
 
+  const suspect = nextSuspect(session)
+  const chosen = suspect.length > 0 ? suspect : ordinaryRows(session, ids, wanted)
+  const claims = chosen.map(row => take(session, row, worker, lease))
+  return { paused: false, claims, worker_lost: workerLost }
+}
+
+function ordinaryRows(session: Session, ids: readonly number[], wanted: number): AttachmentRow[] {
+  const { now } = session
   const chosen: AttachmentRow[] = []
   const choose = (
     limit: number,
@@ -76,7 +117,7 @@ export const claimAttachments: SqlFunction = (session, args) => {
   ) => {
     const candidates = session.attachments
       .all()
-      .filter(row => due(row) && !chosen.some(({ id }) => id === row.id))
+      .filter(row => lostBy(row) < 2 && due(row) && !chosen.some(({ id }) => id === row.id))
       .sort(by(...order))
     chosen.push(...lockSkipping(session, candidates, limit))
   }
@@ -108,9 +149,7 @@ export const claimAttachments: SqlFunction = (session, args) => {
     row => row.next_attempt_at,
     row => row.id,
   )
-
-  const claims = chosen.map(row => take(session, row, worker, lease))
-  return { paused: false, claims, worker_lost: workerLost }
+  return chosen
 }
 
 function take(session: Session, row: AttachmentRow, worker: string, leaseMs: number): JsonObject {

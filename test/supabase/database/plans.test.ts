@@ -133,7 +133,7 @@ test('a claim reads no suspect but the one that it gives out, however many there
   await insert('resting-', dead, `'UPLOADING', 'gone', 3, now() - interval '5 minutes'`)
   await insert('living-', dead, `'UPLOADING', 'alive', 1, now() + interval '1 minute'`)
   await insert('waiting-', 'lost_leases, next_attempt_at', `2, now() + interval '1 hour'`)
-  await insert('ordinary-', 'next_attempt_at', 'now()', 100)
+  await insert('ordinary-', 'next_attempt_at', 'now()', 20)
 
   for (const statistics of ['without statistics', 'with statistics']) {
     await t.test(`none is due, ${statistics}`, async () => {
