@@ -136,3 +136,20 @@ export interface OutboxEntry extends ClaimKey {
 
 /** `applied`: it counts now. `already`: it counted before (the answer was lost). `lost`: the claim is no longer ours. */
 export type SettleAnswer = 'applied' | 'already' | 'lost'
+
+/**
+ * How far the rows of `attachments` are known, in the order (created_xid, id), and of which database cluster.
+ * `id` 0 stands for "before any row of that transaction".
+ */
+export interface Cursor {
+  readonly cluster: string
+  /** xid8 as decimal text: it does not fit into a JavaScript number. */
+  readonly xid: string
+  readonly id: number
+}
+
+/** Where the cursor is kept between lives. Losing it costs nothing but a count of what Realtime missed. */
+export interface CursorStore {
+  load(): Cursor | null
+  save(cursor: Cursor): void
+}

@@ -1,4 +1,5 @@
-import { type Cursor, type CursorStore, cursorAtHorizon, cursorFault, type Page, type Row } from './cursor.ts'
+import type { Cursor, CursorStore } from '../attachment.ts'
+import { cursorAtHorizon, cursorFault, type Page, type Row } from './cursor.ts'
 
 /** The most rows that one call answers; a page with fewer is the last. */
 export const PAGE_SIZE = 500

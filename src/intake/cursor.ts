@@ -1,16 +1,4 @@
-/** How far rows are known, in (created_xid, id) order; `id` 0 stands for "before any row of that transaction". */
-export interface Cursor {
-  readonly cluster: string
-  /** xid8 as decimal text. */
-  readonly xid: string
-  readonly id: number
-}
-
-/** Where the cursor is kept between lives. */
-export interface CursorStore {
-  load(): Cursor | null
-  save(cursor: Cursor): void
-}
+import type { Cursor } from '../attachment.ts'
 
 /** One answer of `attachments_after`. */
 export interface Page {

@@ -215,10 +215,13 @@ const refusal = (
   headers: Readonly<Record<string, string>>,
 ): Response => Response.json({ error, hint }, { status, headers })
 
-function listen(server: Server, { host, port }: ServerOptions): Promise<number> {
+function listen(server: Server, { host, port, log }: ServerOptions): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once('error', cause => reject(cannotListen(host, port, cause)))
+    const refused = (cause: Error) => reject(cannotListen(host, port, cause))
+    server.once('error', refused)
     server.listen(port, host.replace(/^\[|\]$/g, ''), () => {
+      server.off('error', refused)
+      server.on('error', err => log.warn({ err }, 'the ops server could not take a connection'))
       const address: AddressInfo | string | null = server.address()
       resolve(typeof address === 'object' && address !== null ? address.port : port)
     })

@@ -1,23 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import { z } from 'zod'
+import type { CursorStore } from '../attachment.ts'
 import type { Write } from './state-file.ts'
-
-/**
- * How far the rows of `attachments` are known, in the order (created_xid, id), and of which database cluster.
- * `id` 0 stands for "before any row of that transaction".
- */
-export interface Cursor {
-  readonly cluster: string
-  /** xid8 as decimal text: it does not fit into a JavaScript number. */
-  readonly xid: string
-  readonly id: number
-}
-
-/** Where the cursor is kept. Losing it costs nothing but a count of what Realtime missed. */
-export interface CursorStore {
-  load(): Cursor | null
-  save(cursor: Cursor): void
-}
 
 const row = z.object({
   cluster: z.string(),

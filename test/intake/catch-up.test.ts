@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { Cursor, CursorStore } from '../../src/attachment.ts'
 import { createCatchUp, PAGE_SIZE } from '../../src/intake/catch-up.ts'
-import type { Cursor, CursorStore, Page, Row } from '../../src/intake/cursor.ts'
+import type { Page, Row } from '../../src/intake/cursor.ts'
 
 /** A table of rows, whose transaction ids are their own ids plus 1,000. */
 function world(start: Cursor | null = { cluster: 'c', xid: '1000', id: 0 }) {

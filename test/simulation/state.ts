@@ -1,5 +1,4 @@
-import type { ClaimKey, OutboxEntry } from '../../src/attachment.ts'
-import type { Cursor } from '../../src/state/cursor.ts'
+import type { ClaimKey, Cursor, OutboxEntry } from '../../src/attachment.ts'
 import type { StateFile } from '../../src/state/state-file.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { World } from './world.ts'
