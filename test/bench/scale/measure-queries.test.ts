@@ -5,7 +5,7 @@ import { type Asked, queryFaults } from './measure-queries.ts'
 const asked: Asked = {
   query: 'expiring',
   rows: 100_000,
-  medianMs: 1,
+  medianMs: 4,
   ratio: 1.9,
   pages: 10,
   rowsRead: 2,
@@ -16,6 +16,7 @@ const asked: Asked = {
 test('flat and by its index is no fault', () => {
   assert.deepEqual(queryFaults([asked]), [])
   assert.deepEqual(queryFaults([{ ...asked, ratio: null }]), [])
+  assert.deepEqual(queryFaults([{ ...asked, medianMs: 1.5, ratio: 2.1 }]), [], 'less than a millisecond more')
 })
 
 test('what takes twice as long, reads a table in full or goes another way is named', () => {
