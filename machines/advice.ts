@@ -11,7 +11,7 @@ const WHEN_IN_DOUBT: Record<Dependency, string> = {
 const BY_CODE: Record<Dependency, Readonly<Record<string, string>>> = {
   whatsapp: {
     token_rejected:
-      'Create a new access token for the system user in Meta Business Settings, set WHATSAPP_ACCESS_TOKEN and restart.',
+      'Create a new access token for the system user in Meta Business Settings, set WHATSAPP_ACCESS_TOKEN and restart (`pm2 reload ecosystem.config.cjs`).',
     phone_number_unreadable:
       'Give the system user access to that WhatsApp account in Meta Business Settings.',
     account: 'Open WhatsApp Manager: the account is restricted or locked, and only its owner can clear that.',

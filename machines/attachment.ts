@@ -82,6 +82,14 @@ export function interruption(reason: InterruptReason, retryInMs = 0): Settlement
   return { outcome: 'interrupted', code, message, retryInMs }
 }
 
+/** How the row stands by that settlement: the database fails one whose last attempt this was (`settle_attachments`). */
+export function outcomeOf(
+  settlement: Settlement,
+  { uploadAttempts, maxAttempts }: Pick<Claim, 'uploadAttempts' | 'maxAttempts'>,
+): Settlement['outcome'] {
+  return settlement.outcome === 'retry' && uploadAttempts + 1 >= maxAttempts ? 'failed' : settlement.outcome
+}
+
 const words = setup({
   types: {
     context: {} as AttachmentContext,
@@ -110,10 +118,8 @@ const words = setup({
       !context.resolvedAgain && context.failureOf(params.error).code === REFUSED_CODE,
     lost: (_, answer: SettleAnswer) => answer === 'lost',
     uploaded: ({ context }) => context.settlement?.outcome === 'uploaded',
-    /** The database fails a row whose last attempt this was (`settle_attachments`). */
     failed: ({ context: { settlement, claim } }) =>
-      settlement?.outcome === 'failed' ||
-      (settlement?.outcome === 'retry' && claim.uploadAttempts + 1 >= claim.maxAttempts),
+      settlement !== null && outcomeOf(settlement, claim) === 'failed',
   },
 })
 

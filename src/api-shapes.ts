@@ -119,7 +119,12 @@ export const eventShape = z.object({
   detail: z.record(z.string(), z.unknown()),
 })
 
-const explanation = z.object({ title: z.string(), explanation: z.string(), advice: z.string() })
+const explanation = z.object({
+  title: z.string(),
+  explanation: z.string(),
+  advice: z.string(),
+  retryable: z.boolean().describe('Another try can help.'),
+})
 
 export const openedShape = z.object({
   attachment: fullRowShape,
@@ -129,7 +134,7 @@ export const openedShape = z.object({
 })
 
 export const failuresShape = z.object({
-  codes: z.array(explanation.extend({ code: z.string(), count, retryable: z.boolean() })),
+  codes: z.array(explanation.extend({ code: z.string(), count })),
 })
 
 export const rejectedRowShape = z.object({

@@ -1,10 +1,13 @@
 #!/usr/bin/env node
+import './cli/node-version.ts'
 import { Command } from 'commander'
 import { addCompletion } from './cli/completion.ts'
 import { addDaemonCommands } from './cli/daemon.ts'
 import { addLocalCommands } from './cli/local.ts'
 import { addOperatorCommands } from './cli/operator.ts'
+import { told } from './cli/told.ts'
 import { addUpkeepCommands } from './cli/upkeep.ts'
+import { asTyped, helpAsTyped } from './commands/called.ts'
 import { describeError, UserError, withoutSecrets } from './errors.ts'
 import { VERSION } from './version.ts'
 
@@ -29,18 +32,35 @@ const program = new Command('mediaferry')
   .version(VERSION)
   .showHelpAfterError('(`mediaferry --help` lists the commands)')
   .addHelpText('after', A_WORKING_DAY)
+  .configureOutput({
+    writeOut: text => process.stdout.write(inHelp(text)),
+    writeErr: text => process.stderr.write(inHelp(text)),
+  })
+
+function inHelp(text: string): string {
+  return helpAsTyped(
+    text,
+    program.commands.map(command => command.name()),
+  )
+}
 
 addDaemonCommands(program)
 addOperatorCommands(program)
 addUpkeepCommands(program)
 addLocalCommands(program)
 addCompletion(program)
+for (const command of program.commands) {
+  command.showHelpAfterError(`(\`mediaferry ${command.name()} --help\` shows its options)`)
+}
 
 try {
   await program.parseAsync()
-} catch (error) {
-  process.stderr.write(`error: ${error instanceof UserError ? error.message : describeError(error)}\n`)
-  if (error instanceof UserError && error.hint !== undefined) process.stderr.write(`${error.hint}\n`)
+} catch (thrown) {
+  const error = await told(thrown)
+  process.stderr.write(
+    `error: ${error instanceof UserError ? asTyped(error.message) : describeError(error)}\n`,
+  )
+  if (error instanceof UserError && error.hint !== undefined) process.stderr.write(`${asTyped(error.hint)}\n`)
   else if (!(error instanceof UserError) && error instanceof Error)
     process.stderr.write(`${withoutSecrets(String(error.stack))}\n`)
   // Not merely the code: under PM2 its channel to us would keep a failed start alive.

@@ -55,9 +55,10 @@ export async function startDaemon(
             parts.observer = (await parts.doors).observer
           }
           signal.throwIfAborted()
-          openParts(parts, settings, log, outside, paused =>
-            lifecycle.send({ type: paused ? 'PAUSE' : 'RESUME' }),
-          )
+          openParts(parts, settings, log, outside, paused => {
+            lifecycle.send({ type: paused ? 'PAUSE' : 'RESUME' })
+            parts.intake?.tell()
+          })
         }),
         recover: fromPromise(({ signal }) => recover(parts, log, signal)),
         drain: fromPromise(async () => {
@@ -73,7 +74,11 @@ export async function startDaemon(
   const stateOfDaemon = (): string => String(lifecycle.getSnapshot().value)
   const ended = new Promise<void>(resolve => {
     lifecycle.subscribe({ complete: resolve })
-  }).then(() => log.info({ peak_rss_mb: Math.round(process.resourceUsage().maxRSS / 1024) }, 'stopped'))
+  }).then(() => {
+    // A start that fails is told by its error.
+    if (lifecycle.getSnapshot().output?.failed === true) return
+    log.info({ peak_rss_mb: Math.round(process.resourceUsage().maxRSS / 1024) }, 'stopped')
+  })
   const ready = new Promise<void>(resolve => {
     lifecycle.subscribe(snapshot => {
       if (snapshot.hasTag('ready')) resolve()
@@ -117,6 +122,7 @@ function openParts(
     onCircuit: change => {
       parts.alerts?.circuit(change)
       parts.observer?.circuit(change)
+      parts.intake?.tell()
     },
     outside,
   })

@@ -1,3 +1,4 @@
+import { outcomeOf } from '../machines/attachment.ts'
 import type { CircuitEmitted } from '../machines/circuit.ts'
 import type { Failure } from './attachment.ts'
 import type { Database } from './database/database.ts'
@@ -265,7 +266,8 @@ function logFinished(log: Log, { claim, output, waitMs, laneMs }: FinishedRun): 
     log.info({ ...about, attempt, outcome: 'uploaded', answer, bytes, verified }, 'settled')
     return
   }
-  const { outcome, code, message } = settlement
+  const { code, message } = settlement
+  const outcome = outcomeOf(settlement, claim)
   const reason = outcome === 'failed' ? reasonFor(code) : undefined
   const advice = reason === undefined ? {} : { advice: reason.advice }
   log.warn({ ...about, attempt, outcome, answer, code, reason: describeError(message), ...advice }, 'settled')

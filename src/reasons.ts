@@ -4,6 +4,8 @@ export interface Reason {
   readonly advice: string
   /** Another try cannot help: there is nothing to ask WhatsApp for. */
   readonly final?: true
+  /** What would have to be the reason for another try of a `final` one to help after all. */
+  readonly unless?: string
 }
 
 const RETRY =
@@ -14,22 +16,23 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   // The attachment itself.
   integrity: {
     meaning: 'What arrived differs in size or SHA-256 from what WhatsApp declared; nothing of it was kept.',
-    advice:
-      'While it has attempts left, it is tried again by itself. If it ends FAILED, ask the sender to send the file again.',
+    advice: 'Ask the sender to send the file again.',
   },
   error_page: {
     meaning: 'WhatsApp sent a web page or a JSON error in place of the file.',
-    advice:
-      'While it has attempts left, it is tried again by itself. If many files end so, look for a proxy between this machine and Meta.',
+    advice: `Look for a proxy between this machine and Meta. ${RETRY}`,
   },
   media_gone: {
     meaning:
       'WhatsApp no longer has the file, or never lets this token see it: the sender deleted it, most likely.',
-    advice: 'Nothing can be done here: ask the sender to send it again.',
+    advice: 'Ask the sender to send it again.',
+    final: true,
+    unless: 'the token lacked a permission',
   },
   media_expired: {
     meaning: 'The file was older than the seven days that Meta keeps it.',
     advice: 'Ask the sender to send it again, and look in system_events why it was not carried in time.',
+    final: true,
   },
   media_unsupported: {
     meaning: 'A kind of message that the WhatsApp Cloud API does not hand out (131051).',
@@ -60,7 +63,7 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   },
   download_refused: {
     meaning: 'The media host refused the download, with a fresh address too.',
-    advice: 'While it has attempts left, it is tried again by itself.',
+    advice: `If many files end so, look for a proxy between this machine and Meta. ${RETRY}`,
   },
   internal: {
     meaning: 'A fault in mediaferry itself.',
@@ -90,7 +93,7 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   token_rejected: {
     meaning: 'WhatsApp does not accept the access token, or it lacks a permission.',
     advice:
-      'Create a new access token for the system user in Meta Business Settings (whatsapp_business_messaging), set WHATSAPP_ACCESS_TOKEN and restart.',
+      'Create a new access token for the system user in Meta Business Settings (whatsapp_business_messaging), set WHATSAPP_ACCESS_TOKEN and restart (`pm2 reload ecosystem.config.cjs`).',
   },
   phone_number_unreadable: {
     meaning: 'The access token cannot read the phone number that received the messages.',
@@ -106,7 +109,7 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   },
   whatsapp_unavailable: {
     meaning: 'WhatsApp answered with an error of its own.',
-    advice: 'Nothing yet: it is asked again by itself. If it lasts, see https://metastatus.com.',
+    advice: `If it lasts, see https://metastatus.com. ${RETRY}`,
   },
   whatsapp_unreachable: {
     meaning: 'WhatsApp could not be reached, or hung up in the middle.',
@@ -114,7 +117,7 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   },
   whatsapp_timeout: {
     meaning: 'WhatsApp did not answer in time, or stopped sending.',
-    advice: 'Nothing yet: it is asked again by itself. If it lasts, look at the network of this machine.',
+    advice: `If it lasts, look at the network of this machine. ${RETRY}`,
   },
   whatsapp_bad_answer: {
     meaning: 'WhatsApp answered with something that cannot be read.',
@@ -122,8 +125,7 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   },
   whatsapp_unknown: {
     meaning: 'WhatsApp answered with an error that mediaferry does not know.',
-    advice:
-      'While it has attempts left, it is tried again by itself. The log has the whole answer: please report it.',
+    advice: 'The log has the whole answer: please report it.',
   },
   // Storage.
   storage_size_limit: {
@@ -141,8 +143,7 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   },
   storage_key_taken: {
     meaning: 'Another object already had this key, and other bytes.',
-    advice:
-      'While it has attempts left, it is tried again by itself under a new key. Nothing else should write to this bucket.',
+    advice: `Let nothing else write to this bucket: the next try takes a new key. ${RETRY}`,
   },
   bucket_missing: {
     meaning: 'The bucket does not exist.',
@@ -163,7 +164,7 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   },
   storage_database: {
     meaning: "Storage's database had no connection free in time.",
-    advice: 'Nothing yet: it is asked again by itself. If it comes often, lower CONCURRENCY.',
+    advice: `If it comes often, lower CONCURRENCY. ${RETRY}`,
   },
   storage_read_only: {
     meaning: "The project's database is read-only: its disk is full, most likely.",
@@ -179,11 +180,11 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   },
   storage_locked: {
     meaning: 'Storage had the object locked.',
-    advice: 'While it has attempts left, it is tried again by itself.',
+    advice: `See that nothing else writes to this bucket. ${RETRY}`,
   },
   storage_unavailable: {
     meaning: 'Storage answered with an error of its own.',
-    advice: 'Nothing yet: it is asked again by itself. If it lasts, see https://status.supabase.com.',
+    advice: `If it lasts, see https://status.supabase.com. ${RETRY}`,
   },
   storage_unreachable: {
     meaning: 'Storage could not be reached, or hung up in the middle.',
@@ -191,7 +192,7 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   },
   storage_timeout: {
     meaning: 'Storage did not answer in time, or stopped taking bytes.',
-    advice: 'Nothing yet: it is asked again by itself. If it lasts, see https://status.supabase.com.',
+    advice: `If it lasts, see https://status.supabase.com. ${RETRY}`,
   },
   storage_bad_answer: {
     meaning: 'Storage answered with something other than what was asked.',
@@ -199,8 +200,7 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   },
   storage_unknown: {
     meaning: 'Storage answered with an error that mediaferry does not know.',
-    advice:
-      'While it has attempts left, it is tried again by itself. The log has the whole answer: please report it.',
+    advice: 'The log has the whole answer: please report it.',
   },
 }
 
@@ -212,8 +212,17 @@ const BY_META_CODE: Readonly<Record<string, string>> = {
   unsupported: 'media_unsupported',
 }
 
+const knownCode = (code: string): string =>
+  Object.hasOwn(BY_META_CODE, code) ? (BY_META_CODE[code] ?? code) : code
+
+/** A code as a person says it. */
+export function titleOf(code: string): string {
+  const words = knownCode(code).replaceAll('_', ' ')
+  return words.charAt(0).toUpperCase() + words.slice(1)
+}
+
 /** Undefined for a code that mediaferry does not know: Meta's newest, say. */
 export function reasonFor(code: string): Reason | undefined {
-  const known = Object.hasOwn(BY_META_CODE, code) ? (BY_META_CODE[code] ?? code) : code
+  const known = knownCode(code)
   return Object.hasOwn(REASONS, known) ? REASONS[known] : undefined
 }

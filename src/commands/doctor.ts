@@ -1,18 +1,23 @@
 import { openClient } from '../database/client.ts'
 import { openDatabase } from '../database/database.ts'
+import { schemaVersion } from '../database/schema-version.ts'
 import { describeError, UserError } from '../errors.ts'
 import { environment, readSettings, type Settings, supabaseOf } from '../settings.ts'
 import { createTransfer, TransferError } from '../transfer/index.ts'
 import { VERSION } from '../version.ts'
+import { asTyped } from './called.ts'
 import { type Check, runChecks } from './doctor/checks.ts'
+import { daemonsVerdict, pauseVerdict } from './doctor/daemons.ts'
 import {
   askCheckup,
+  askSummary,
   clockVerdict,
   grantsVerdict,
   lookAtMigrations,
   publicationVerdict,
+  refusesKey,
 } from './doctor/database.ts'
-import type { Finding } from './doctor/finding.ts'
+import { AFTER_DATABASE, type Finding, NOT_ASKED, type Verdict } from './doctor/finding.ts'
 import { diskVerdict, modeOf, readRoom, settingsVerdict } from './doctor/machine.ts'
 import { hearCanary, realtimeVerdict } from './doctor/realtime.ts'
 import { bucketVerdict, readBucket, uploadVerdict } from './doctor/storage.ts'
@@ -31,7 +36,7 @@ export async function doctor(options: { json?: true }): Promise<number> {
   const text =
     options.json === true
       ? JSON.stringify({ ok: !failed, checks: findings })
-      : findings.map(finding => lineOf(finding, lookOf(process.stdout))).join('\n')
+      : asTyped(findings.map(finding => lineOf(finding, lookOf(process.stdout))).join('\n'))
   process.stdout.write(`${text}\n`)
   return failed ? 1 : 0
 }
@@ -75,7 +80,11 @@ export async function findingsFor(source: Readonly<Record<string, string>>): Pro
     concurrency: 1,
     version: VERSION,
   })
+  const version = schemaVersion(client.call)
   const checkup = askCheckup(client.call)
+  const summary = askSummary(client.call)
+  const withGoodKey = async (look: () => Promise<Verdict>) =>
+    (await refusesKey(version)) ? NOT_ASKED : look()
   const removeRow = async (worker: string) => {
     await client.from('realtime_canary').delete().eq('worker', worker)
   }
@@ -89,28 +98,30 @@ export async function findingsFor(source: Readonly<Record<string, string>>): Pro
   try {
     return await runChecks([
       check('settings', '', async () => settingsVerdict(await modeOf('.env'))),
-      check('database', network, () => lookAtMigrations(client.call)),
+      check('database', network, () => lookAtMigrations(version)),
       check('functions', network, async () => grantsVerdict(await checkup)),
       check('publication', network, async () => publicationVerdict(await checkup)),
       check(
         'Realtime',
-        'Mend what is said of the database first.',
+        AFTER_DATABASE,
         async () => {
           const timeouts = { joinMs: JOIN_MS, canaryMs: settings.CANARY_TIMEOUT }
           return realtimeVerdict(await hearCanary(project, database, removeRow, timeouts))
         },
         CALL_MS + JOIN_MS + settings.CANARY_TIMEOUT,
       ),
-      check('bucket', network, async signal =>
-        bucketVerdict(
-          settings.STORAGE_BUCKET,
-          await readBucket({ ...project, bucket: settings.STORAGE_BUCKET }, signal),
-          settings.MAX_FILE_SIZE,
-          project.url,
+      check('bucket', network, signal =>
+        withGoodKey(async () =>
+          bucketVerdict(
+            settings.STORAGE_BUCKET,
+            await readBucket({ ...project, bucket: settings.STORAGE_BUCKET }, signal),
+            settings.MAX_FILE_SIZE,
+            project.url,
+          ),
         ),
       ),
-      check('upload', network, async signal =>
-        uploadVerdict(await thrownBy(transfer.probes.storage(signal))),
+      check('upload', network, signal =>
+        withGoodKey(async () => uploadVerdict(await thrownBy(transfer.probes.storage(signal)))),
       ),
       check('token', network, async signal =>
         tokenVerdict(
@@ -134,6 +145,10 @@ export async function findingsFor(source: Readonly<Record<string, string>>): Pro
           ),
         ),
       ),
+      check('daemons', network, async () =>
+        daemonsVerdict(await summary, Date.now(), settings.CANARY_INTERVAL),
+      ),
+      check('pause', network, async () => pauseVerdict(await summary)),
       check('clock', network, async () => clockVerdict(await checkup)),
       check('disk', 'Look at the folder of STATE_FILE.', async () =>
         diskVerdict(await readRoom(settings.STATE_FILE)),

@@ -1,6 +1,7 @@
 import ms from 'ms'
 import type { Footprint } from '../database/upkeep.ts'
 import { UserError } from '../errors.ts'
+import { asTyped } from './called.ts'
 import { whoAsks } from './pause.ts'
 import { INTERRUPTED } from './stop-signal.ts'
 import { oneLine, sizeText } from './terminal.ts'
@@ -22,7 +23,7 @@ export interface ForgetOptions {
 export async function forget({ lead: id, yes, json }: ForgetOptions): Promise<number> {
   const archive = openArchive()
   const { upkeep, storage, settings } = archive
-  const say = (line: string) => json !== true && process.stdout.write(`${line}\n`)
+  const say = (line: string) => json !== true && process.stdout.write(`${asTyped(line)}\n`)
   try {
     const lead = await upkeep.lead(id)
     if (lead === null) {
@@ -42,6 +43,7 @@ export async function forget({ lead: id, yes, json }: ForgetOptions): Promise<nu
     const steps: ForgetSteps = {
       stopped: () => say('1/5 stopped: no daemon can claim or settle these files any more'),
       waiting: wait => say(`2/5 waiting until no transfer can be live: ${ms(Math.ceil(wait / 1000) * 1000)}`),
+      quiet: () => say('2/5 no transfer of them is live'),
       removed: (objects, files) => {
         counts.objects = objects
         say(`3/5 removed from Storage: ${counted(objects, 'object')} of ${counted(files, 'file')}`)
@@ -62,7 +64,7 @@ export async function forget({ lead: id, yes, json }: ForgetOptions): Promise<nu
       const lanes = settings.CONCURRENCY
       await forgetLead(id, { upkeep, storage, lanes, signal, steps, by: whoAsks() })
     } catch (error) {
-      process.stderr.write(`Not finished. ${next}\n`)
+      process.stderr.write(asTyped(`Not finished. ${next}\n`))
       if (signal.aborted) return INTERRUPTED
       throw error
     }

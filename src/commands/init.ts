@@ -6,6 +6,7 @@ import { PACKAGE_ROOT } from '../package-root.ts'
 import { environment, readSettings, supabaseOf } from '../settings.ts'
 import { conflictsInDatabase } from './init/conflicts.ts'
 import { refuseLinks } from './init/links.ts'
+import { nextSteps } from './init/next-steps.ts'
 import { type Files, FUNCTION, inTheWay, MIGRATIONS, planInit } from './init/plan.ts'
 
 const SINGLE = ['.env', '.env.example', 'ecosystem.config.cjs', 'supabase/config.toml']
@@ -30,13 +31,8 @@ export async function init(): Promise<void> {
   if (writes.size === 0) say('Everything is there already; nothing was changed.')
   for (const line of summaryOf([...writes.keys()])) say(line)
   for (const line of advice) say(`advice   ${line}`)
-  say(`
-Next: fill in .env, and \`npx supabase link --project-ref <project ref>\` in this folder. Then
-
-  npx supabase db push --remote${outOfOrder ? ' --include-all' : ''}
-  npx supabase functions deploy whatsapp-webhook --use-api
-  npx mediaferry doctor
-`)
+  const { SUPABASE_URL: url = '' } = environment()
+  say(nextSteps(outOfOrder, url === '' ? undefined : url))
 }
 
 /** One line a folder: the migrations and the function are many files. */

@@ -1,6 +1,7 @@
 import { hostname, userInfo } from 'node:os'
 import { openDatabase } from '../database/database.ts'
 import { environment, readSettings, supabaseOf } from '../settings.ts'
+import { asTyped } from './called.ts'
 
 /** `mediaferry pause` and `resume`: whether any daemon may claim. What is under way is finished. */
 export async function setPaused(paused: boolean, reason: string | null): Promise<void> {
@@ -8,7 +9,7 @@ export async function setPaused(paused: boolean, reason: string | null): Promise
   try {
     await database.setPaused(paused, whoAsks(), reason)
     process.stdout.write(
-      paused ? 'Paused: nothing new is claimed until `mediaferry resume`\n' : 'Claiming goes on\n',
+      paused ? asTyped('Paused: nothing new is claimed until `mediaferry resume`\n') : 'Claiming goes on\n',
     )
   } finally {
     await database.close()

@@ -5,6 +5,7 @@ import { PHONE_NUMBER_ID } from '../local/whatsapp/index.ts'
 import { newMessageId, sendWebhook } from '../local/whatsapp/send.ts'
 import { environment, readSettings, type Settings, supabaseOf } from '../settings.ts'
 import { address, isLoopback } from '../settings-fields.ts'
+import { asTyped } from './called.ts'
 import { announceOnly, leaveWithSimulator, type Sending } from './replay/media.ts'
 
 export interface ReplayOptions extends Sending {
@@ -66,6 +67,7 @@ export async function replay(options: ReplayOptions): Promise<void> {
     }
     for (const { id } of messages) process.stdout.write(`${id}\n`)
   }
+  process.stderr.write(asTyped('Sent; see it with `mediaferry status`\n'))
 }
 
 interface Way {
@@ -95,7 +97,7 @@ function wayOf(settings: Settings, options: ReplayOptions): Way {
   }
   process.stderr.write(
     'WhatsApp has no such file, so it cannot arrive: the row is taken in, tried once and ends FAILED as media_gone.\n' +
-      'It shows that signature, function, database, daemon and token work: `mediaferry status`.\n',
+      'It shows that signature, function, database, daemon and token work.\n',
   )
   return { url, phoneNumberId: options.phoneNumberId, media: () => announceOnly(options) }
 }

@@ -1,6 +1,7 @@
 import { schemaFault } from '../database/schema-version.ts'
 import { UserError } from '../errors.ts'
 import { environment, readSettings, supabaseOf } from '../settings.ts'
+import { asTyped } from './called.ts'
 import { overviewLine, overviewText } from './status/overview.ts'
 import { type Overview, openStatus, type Story } from './status/read.ts'
 import { eventLine, storyText } from './status/story.ts'
@@ -27,7 +28,7 @@ export async function status(id: number | undefined, options: StatusOptions): Pr
   const look = lookOf(process.stdout)
   try {
     const fault = schemaFault(await reader.schemaVersion())
-    if (fault !== undefined) process.stderr.write(`warning: ${fault.message}\n${fault.hint}\n`)
+    if (fault !== undefined) process.stderr.write(asTyped(`warning: ${fault.message}\n${fault.hint}\n`))
     if (id === undefined) await follow(options, () => reader.overview(options.newest), allOf(look))
     else await follow(options, () => known(reader.story(id), id), oneOf(look))
   } finally {
@@ -68,7 +69,7 @@ async function follow<Answer>(
 }
 
 const allOf = (look: Look): View<Overview> => ({
-  draw: answer => overviewText(answer, look),
+  draw: answer => asTyped(overviewText(answer, look)),
   lines: (answer, before) => {
     const line = overviewLine(answer)
     if (before !== undefined && line === overviewLine(before)) return []
@@ -78,7 +79,7 @@ const allOf = (look: Look): View<Overview> => ({
 })
 
 const oneOf = (look: Look): View<Story> => ({
-  draw: story => storyText(story, look, Date.now()),
+  draw: story => asTyped(storyText(story, look, Date.now())),
   lines: ({ events, attachment }, before) => {
     const told = before?.events.at(-1)?.id ?? 0
     const state =

@@ -1,9 +1,11 @@
 import { pino } from 'pino'
+import { outcomeOf } from '../../machines/attachment.ts'
 import { schemaFault } from '../database/schema-version.ts'
 import { createLog } from '../log.ts'
 import { openPipeline, type Pipeline } from '../pipeline.ts'
 import { environment, readSettings, type Settings } from '../settings.ts'
 import { openTemporaryState } from '../state/state-file.ts'
+import { asTyped } from './called.ts'
 import { stopSignal } from './stop-signal.ts'
 
 const CLOSE_GRACE_MS = 5000
@@ -74,15 +76,15 @@ async function sweepOnce(
       held += count
       if (count === 0 && held === 0) done()
     },
-    onFinished: ({ output }) => {
-      counts[output.lost ? 'lost' : output.settlement.outcome]++
+    onFinished: ({ claim, output }) => {
+      counts[output.lost ? 'lost' : outcomeOf(output.settlement, claim)]++
       held--
       if (held > 0) return
       if (pipeline.circuits.firstOpen() === null) pipeline.dispatcher.look()
       else done()
     },
     onPaused: paused => {
-      if (paused) hindrance = 'the pipeline is paused, `mediaferry resume` lets it go on'
+      if (paused) hindrance = asTyped('the pipeline is paused, `mediaferry resume` lets it go on')
     },
     // Cron comes again; a sweep does not wait for an outage to end.
     onCircuit: change => {

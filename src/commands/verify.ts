@@ -1,5 +1,6 @@
 import type { StoredFile, Upkeep } from '../database/upkeep.ts'
 import { UserError } from '../errors.ts'
+import { asTyped } from './called.ts'
 import { INTERRUPTED } from './stop-signal.ts'
 import { lookOf, moment, oneLine } from './terminal.ts'
 import { type Archive, openArchive, untilStopped } from './upkeep/archive.ts'
@@ -168,7 +169,7 @@ function tell({ checked, findings, reached, complete }: Outcome, options: Verify
     lines.push(look.table(['id', 'problem', 'object', 'again'], rows, ['id']))
   }
   lines.push(summary(checked, findings, options.repair === true))
-  if (!complete) lines.push(`The rest: \`mediaferry verify --after ${reached}\` goes on from here.`)
+  if (!complete) lines.push(asTyped(`The rest: \`mediaferry verify --after ${reached}\` goes on from here.`))
   process.stdout.write(`${lines.join('\n')}\n`)
 }
 

@@ -2,6 +2,8 @@ import type { Clock } from './clock.ts'
 
 /** How soon a beat that could not be written is tried again. */
 const RETRY_MS = 5000
+/** What is told between two beats is gathered so long. */
+const TELL_MS = 1000
 
 export interface CanaryOptions {
   /** `beat_canary`: writes our row and resolves with its new number; 1 when the row was made just now. */
@@ -23,6 +25,11 @@ export interface CanaryOptions {
 export interface Canary {
   /** Beats now, and says late only of this beat: an older one may have been lost before the server listened. */
   prove(): void
+  /**
+   * Writes the row once more, soon and at most once a second, since what it says of us has changed. Nothing is
+   * measured by it, and one that fails is left to the next beat.
+   */
+  tell(): void
   /** An UPDATE of our own row was announced. */
   seen(beat: number): void
   /** Resolves when no write is under way any more. */
@@ -36,6 +43,8 @@ export function createCanary(options: CanaryOptions): Canary {
   let turn = 0
   let lateTimer: unknown
   let nextTimer: unknown
+  let tellTimer: unknown
+  let toldAt = Number.NEGATIVE_INFINITY
   let stopped = false
   const writing = new Set<Promise<void>>()
 
@@ -69,8 +78,28 @@ export function createCanary(options: CanaryOptions): Canary {
     if (heard < number) lateTimer = clock.setTimeout(options.onLate, timeoutMs)
   }
 
+  async function tellNow(): Promise<void> {
+    tellTimer = undefined
+    toldAt = clock.now()
+    const number = await options.beat().catch(() => undefined)
+    // Made anew just now, and its numbers with it: the beats before it prove nothing any more.
+    if (number !== 1) return
+    heard = 1
+    begin()
+  }
+
   return {
     prove: begin,
+    tell() {
+      if (stopped || tellTimer !== undefined) return
+      tellTimer = clock.setTimeout(
+        () => {
+          const write = tellNow().finally(() => writing.delete(write))
+          writing.add(write)
+        },
+        Math.max(0, toldAt + TELL_MS - clock.now()),
+      )
+    },
     seen(number) {
       if (stopped) return
       if (number <= heard) {
@@ -85,6 +114,7 @@ export function createCanary(options: CanaryOptions): Canary {
       stopped = true
       clock.clearTimeout(lateTimer)
       clock.clearTimeout(nextTimer)
+      clock.clearTimeout(tellTimer)
       await Promise.all(writing)
     },
   }

@@ -58,6 +58,8 @@ export interface Intake {
   counts(): IntakeCounts
   /** Up to `most` woken ids, the newest first; they are forgotten here. */
   takeWoken(most: number): number[]
+  /** What our row says of this daemon has changed: it is written soon, beside the beats. */
+  tell(): void
   /** No wake-up and no sweep after the call. Resolves when everything is closed; may be called twice. */
   stop(): Promise<void>
 }
@@ -154,6 +156,7 @@ export function startIntake(options: IntakeOptions): Intake {
     state: () => last,
     counts: () => ({ announced, missed: misses.total, woken: woken.size }),
     takeWoken: most => woken.take(most),
+    tell: canary.tell,
     stop() {
       stopping ??= stopAll()
       return stopping

@@ -13,7 +13,7 @@ export interface Story {
 export const opened = ({ attachment, events }: Story) => ({
   attachment,
   events,
-  reason: attachment.error_code === null ? null : explain(attachment.error_code),
+  reason: attachment.error_code === null ? null : explain(attachment.error_code, attachment),
   preview: attachment.object_key === null ? null : previewOf(attachment.content_type),
 })
 

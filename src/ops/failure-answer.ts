@@ -1,20 +1,20 @@
-import { reasonFor } from '../reasons.ts'
+import type { FullRow } from '../api-shapes.ts'
+import { reasonFor, titleOf } from '../reasons.ts'
 
 /** One code of `/api/failures`. */
-export const failureAnswer = (code: string, count: number) => ({
-  code,
-  count,
-  ...explain(code),
-  retryable: reasonFor(code)?.final !== true,
-})
+export const failureAnswer = (code: string, count: number) => ({ code, count, ...explain(code) })
 
-/** A code in plain words. */
-export function explain(code: string) {
+/** A code in plain words, with the advice for that row; without one, for a FAILED row. */
+export function explain(code: string, row?: Pick<FullRow, 'upload_status' | 'upload_attempts'>) {
   const reason = reasonFor(code)
-  const words = code.replaceAll('_', ' ')
+  const advice = reason?.advice ?? 'Look the code up in the documentation of the WhatsApp Cloud API.'
+  // An outage counts no attempt, and never makes a row FAILED.
+  const later = row !== undefined && row.upload_attempts > 0 ? `Should it end FAILED: ${advice}` : advice
+  const unless = reason?.unless === undefined ? '' : ` Only if ${reason.unless}: mend that, then retry it.`
   return {
-    title: words.charAt(0).toUpperCase() + words.slice(1),
+    title: titleOf(code),
     explanation: reason?.meaning ?? 'WhatsApp gave this code with the message; the row has its text.',
-    advice: reason?.advice ?? 'Look the code up in the documentation of the WhatsApp Cloud API.',
+    advice: row?.upload_status === 'PENDING' ? `It is tried again by itself. ${later}` : advice + unless,
+    retryable: reason?.final !== true,
   }
 }

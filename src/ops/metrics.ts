@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { AttachmentOutput } from '../../machines/attachment.ts'
+import { type AttachmentOutput, outcomeOf } from '../../machines/attachment.ts'
 import type { CircuitEmitted } from '../../machines/circuit.ts'
+import type { Claim } from '../attachment.ts'
 import { reasonFor } from '../reasons.ts'
 import { databaseGauges } from './database-gauges.ts'
 import type { Health } from './health.ts'
@@ -18,6 +19,7 @@ export interface Observer {
 }
 
 export interface FinishedClaim {
+  readonly claim: Pick<Claim, 'uploadAttempts' | 'maxAttempts'>
   readonly output: AttachmentOutput
   /** Milliseconds from being due to having a lane. */
   readonly waitMs: number
@@ -126,7 +128,7 @@ export function createMetrics({ version, daemon, health, summary }: MetricsOptio
 
   return {
     claimed: rows => claims.observe(rows),
-    finished: ({ output, waitMs, laneMs }) => {
+    finished: ({ claim, output, waitMs, laneMs }) => {
       if (output.lost || output.answer === 'lost') {
         leasesLost.inc()
         settled.inc({ outcome: 'lost', reason: 'none' })
@@ -135,7 +137,7 @@ export function createMetrics({ version, daemon, health, summary }: MetricsOptio
       const { settlement } = output
       const reason = settlement.outcome === 'uploaded' ? 'none' : settlement.code
       settled.inc({
-        outcome: settlement.outcome,
+        outcome: outcomeOf(settlement, claim),
         // No text from outside makes a series.
         reason: reason === 'none' || reasonFor(reason) !== undefined ? reason : 'other',
       })

@@ -36,6 +36,51 @@ comment on column public.attachments.lost_leases is
   'Claims that ended with a dead worker. From two the row is claimed alone and after a pause, at five it is FAILED as '
   'worker_lost.';
 
+-- Every claim begins with it, and hardly ever is there such a row: then it is one look at an index, planned once for a
+-- connection. In the order of that index and by ids, so that no plan reads the whole table.
+create or replace function mediaferry.fail_lost_workers() returns bigint[]
+language plpgsql volatile set search_path = '' as $$
+declare
+  dead bigint[];
+begin
+  dead := array(
+    select a.id from public.attachments a
+    where a.upload_status = 'UPLOADING'
+      and coalesce(a.leased_until, '-infinity'::timestamptz) <= now()
+      and a.lost_leases + (a.leased_until is not null)::integer >= 5
+    order by a.lost_leases + (a.leased_until is not null)::integer, coalesce(a.leased_until, a.updated_at), a.id
+    limit 500
+    for no key update skip locked
+  );
+  if cardinality(dead) = 0 then
+    return dead;
+  end if;
+  with before as materialized (
+    select a.id, a.leased_by, a.lost_leases + (a.leased_until is not null)::integer as lost
+    from public.attachments a
+    where a.id = any (dead)
+  ),
+  failed as (
+    update public.attachments a
+    set
+      upload_status = 'FAILED', lost_leases = a.lost_leases + (a.leased_until is not null)::integer,
+      leased_by = null, leased_until = null, error_code = 'worker_lost',
+      error_message = 'Five workers in turn stopped or fell silent while they had this file.',
+      updated_at = now()
+    where a.id = any (dead)
+    returning a.id, a.claim_token
+  )
+  insert into public.system_events (attachment_id, worker, event, detail)
+  select b.id, b.leased_by, 'failed', jsonb_build_object(
+    'error_code', 'worker_lost', 'claim_token', f.claim_token, 'lost_leases', b.lost
+  )
+  from failed f
+  join before b on b.id = f.id
+  order by b.id;
+  return array(select f.id from unnest(dead) f (id) order by f.id);
+end
+$$;
+
 -- No statement has a parameter, so that each is planned once for a connection.
 create function mediaferry.next_suspect() returns bigint
 language plpgsql volatile set search_path = '' as $$

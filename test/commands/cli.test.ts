@@ -178,6 +178,15 @@ test('retry gives a FAILED row its attempts back, pause and resume hold and free
   assert.match(out, /^1 uploaded; 1 skipped, tried less than RETRY_DELAY ago$/m)
 })
 
+test('retry says which id is no attachment, and which codes there are', async () => {
+  const missing = await run(['retry', '999999'], good).ended
+  assert.equal(missing.code, 1)
+  assert.match(missing.err, /^there is no attachment 999999$/m)
+  const typo = await run(['retry', '--failed', '--code', 'integritty'], good).ended
+  assert.equal(typo.code, 1)
+  assert.match(typo.err, /No FAILED file has that code; (none is FAILED|there are: \w+ \d+)/)
+})
+
 test('retry without a row to retry says how to name one', async () => {
   const { code, err } = await run(['retry'], good).ended
   assert.equal(code, 1)
@@ -215,7 +224,7 @@ test('replay against anything but the simulator, without a kind, or with a wrong
   const args = ['replay', '--image', '--from', '15550007777']
   const meta = await run(args, { ...whole, WHATSAPP_GRAPH_URL: 'https://graph.facebook.com' }).ended
   assert.equal(meta.code, 1)
-  assert.match(meta.err, /mediaferry dev/)
+  assert.match(meta.err, /mediaferry -- dev/)
   const kindless = await run(['replay', '--from', '15550007777'], whole).ended
   assert.match(kindless.err, /--sticker/)
   const unsigned = await run(args, { ...whole, WHATSAPP_APP_SECRET: 'wrong' }).ended

@@ -22,15 +22,20 @@ const good = {
 const sql = (text: string) => async () => {
   await project.database.query(text)
 }
+/** A daemon that beats, as far as the database knows. */
+const beat = sql(`insert into public.realtime_canary (worker, state, version) values ('alive', 'running', '0')
+  on conflict (worker) do update set last_seen = now(), state = 'running'`)
+await beat()
+
 const bad = (findings: readonly Finding[]) =>
   Object.fromEntries(findings.flatMap(({ check, level }) => (level === 'ok' ? [] : [[check, level]])))
 
 test('a whole project is content in every line, and nothing is left behind', async () => {
   const findings = await findingsFor(good)
   assert.deepEqual(bad(findings), {}, JSON.stringify(findings, null, 1))
-  assert.equal(findings.length, 11)
+  assert.equal(findings.length, 13)
   const { rows } = await project.database.query('select worker from public.realtime_canary')
-  assert.deepEqual(rows, [])
+  assert.deepEqual(rows, [{ worker: 'alive' }])
   const left = await project.database.query("select name from storage.objects where name like '.probe/%'")
   assert.deepEqual(left.rows, [])
 })
@@ -52,6 +57,27 @@ const function99 = (version: number) =>
 const bucket = (set: string) => sql(`update storage.buckets set ${set} where id = 'attachments'`)
 
 const table: readonly Broken[] = [
+  {
+    what: 'no daemon',
+    breaks: sql("update public.realtime_canary set state = 'stopped'"),
+    mends: beat,
+    found: { daemons: 'failure' },
+    says: /None is alive: the last, alive, was seen .*mediaferry start.*pm2 start ecosystem\.config\.cjs/,
+  },
+  {
+    what: 'no daemon yet',
+    breaks: sql('delete from public.realtime_canary'),
+    mends: beat,
+    found: { daemons: 'warning' },
+    says: /None has been seen.*mediaferry start/,
+  },
+  {
+    what: 'a pause',
+    breaks: sql("select public.set_pipeline_paused(true, 'ann', 'moving')"),
+    mends: sql('select public.set_pipeline_paused(false, null, null)'),
+    found: { pause: 'warning' },
+    says: /Paused since .* by ann: moving.*mediaferry resume/,
+  },
   {
     what: 'newer migrations',
     breaks: sql(function99(99)),
@@ -160,8 +186,10 @@ const table: readonly Broken[] = [
       functions: 'warning',
       publication: 'warning',
       Realtime: 'failure',
-      bucket: 'failure',
-      upload: 'failure',
+      bucket: 'warning',
+      upload: 'warning',
+      daemons: 'warning',
+      pause: 'warning',
       clock: 'warning',
     },
     says: /SUPABASE_SECRET_KEY/,
@@ -177,6 +205,8 @@ const table: readonly Broken[] = [
       bucket: 'failure',
       upload: 'failure',
       webhook: 'failure',
+      daemons: 'warning',
+      pause: 'warning',
       clock: 'warning',
     },
     says: /SUPABASE_URL/,

@@ -56,7 +56,7 @@ test('one attachment tells who sent it, why it failed, what to do and what happe
   assert.match(text, /file +document, application\/pdf, offer\.pdf/)
   assert.match(text, /Why: What arrived differs in size or SHA-256/)
   assert.match(text, /\(integrity: 3 bytes, not 4\)/)
-  assert.match(text, /Next: .*ask the sender.*`mediaferry retry \d+`/)
+  assert.match(text, /Next: Ask the sender.*`mediaferry retry \d+`/)
   assert.match(
     text,
     /the webhook told us of it\n.*attempt 1 of 5 failed, again in 5m: integrity.* by w1\n.*something_new/,
@@ -99,11 +99,91 @@ test('what to do next: paused, no daemon, waiting, in hand, arrived', async () =
   const claimed = { upload_status: 'UPLOADING', leased_until: '2026-01-01T00:00:30Z' } as const
   assert.match(say(claimed), /has it in hand/)
   assert.match(say({ ...claimed, leased_until: null }), /is gone/)
+  assert.match(say({ ...claimed, leased_until: null }, { ...running, daemons: [] }), /mediaferry start/)
   assert.match(say({ ...claimed, leased_until: null, lost_leases: 2 }), /after a pause/)
   assert.match(say({ upload_status: 'UPLOADED' }), /mediaferry url 7/)
   const failed = { upload_status: 'FAILED' } as const
   assert.match(say({ ...failed, error_code: 'worker_lost' }), /mediaferry retry 7/)
   assert.doesNotMatch(say({ ...failed, error_code: '131051' }), /mediaferry retry/)
+})
+
+test('a file that ended for good, and one that is tried again, are told so', async () => {
+  const story = await storyOf(await failedOne())
+  const at = Date.parse('2026-01-01T00:00:00Z')
+  const daemon = {
+    worker: 'w',
+    beat: 1,
+    state: 'running',
+    circuits: {},
+    version: '1',
+    last_seen: '',
+    alive: true,
+  }
+  const of = (changes: Partial<Story['attachment']>): Story => ({
+    ...story,
+    summary: { ...story.summary, paused: null, daemons: [daemon] },
+    attachment: { ...story.attachment, id: 7, ...changes },
+  })
+  const gone = of({ error_code: 'media_gone' })
+  assert.equal(
+    nextStep(gone, at),
+    'Ask the sender to send it again. Only if the token lacked a permission: mend that, then `mediaferry retry 7`.',
+  )
+  assert.doesNotMatch(storyText(gone, pipe, at), /Meta keeps/)
+  assert.match(storyText(of({ lead_id: 6 }), pipe, at), /^ +from +15550001234.* \(lead 6\)$/m)
+  for (const error_code of ['integrity', 'storage_locked', 'whatsapp_timeout', 'whatsapp_unknown']) {
+    assert.doesNotMatch(nextStep(of({ error_code }), at), /by itself|attempts left|Nothing/, error_code)
+  }
+  const waiting = of({
+    upload_status: 'PENDING',
+    upload_attempts: 1,
+    next_attempt_at: '2026-01-01T00:05:00Z',
+  })
+  assert.equal(
+    nextStep(waiting, at),
+    'It is tried again by itself at 2026-01-01 00:05:00Z, in 5m. Should it end FAILED: Ask the sender to send the file again.',
+  )
+})
+
+test('while WhatsApp refuses the token, the list and the waiting file say why nothing moves', async () => {
+  const id = await failedOne()
+  const detail = (message: string) =>
+    JSON.stringify({ dependency: 'whatsapp', code: 'token_rejected', message, advice: 'Mend it.' })
+  await project.database.query(
+    `update public.attachments set upload_status = 'PENDING', upload_attempts = 0, error_code = null where id = ${id}`,
+  )
+  await project.database.query(
+    `insert into public.system_events (event, detail)
+     values ('circuit_opened', $1), ('circuit_opened', $2), ('circuit_opened', '{"dependency": "storage"}')`,
+    [detail('Older.'), detail('The token\u001b has expired')],
+  )
+  await project.database.query(
+    `insert into public.realtime_canary (worker, state, circuits, version)
+     values ('here', 'running', '{"whatsapp": "open", "storage": "closed"}', '0.1')`,
+  )
+  try {
+    const text = overviewText(await withStatus(reader => reader.overview(1)), pipe)
+    const why = 'WhatsApp is not usable: The token has expired.'
+    assert.ok(text.includes(`${why} Nothing is fetched, nothing is lost. What to do: Mend it.`), text)
+    assert.match(text, /here {2}running {2}WhatsApp not usable {2}as of /)
+    assert.doesNotMatch(text, /No daemon|Storage/)
+    const next = nextStep(await storyOf(id), Date.now())
+    assert.ok(
+      next.includes(`it waits, because ${why} Mend it. It goes on by itself when that is mended.`),
+      next,
+    )
+  } finally {
+    await project.database.query(`delete from public.realtime_canary where worker = 'here'`)
+  }
+})
+
+test('one payload and one attempt are one', async () => {
+  const { summary } = await withStatus(reader => reader.overview(0))
+  const text = (rejected: number) => overviewText({ summary: { ...summary, rejected }, newest: [] }, pipe)
+  assert.match(text(1), /^1 webhook payload was not understood: `mediaferry rejected`$/m)
+  assert.match(text(2), /^2 webhook payloads were not understood: `mediaferry rejected`$/m)
+  const event = { id: 1, created_at: '2026-01-01T00:00:00Z', worker: null, event: 'retried' }
+  assert.match(eventLine({ ...event, detail: { upload_attempts: 1 } }, pipe), /after 1 attempt \(/)
 })
 
 test('a retry that somebody asked for on the dashboard names who it was', () => {
@@ -136,8 +216,12 @@ test('the overview has the counts, the pause, silent daemons and the newest; pla
     const text = overviewText(overview, pipe)
     assert.match(text, /^FAILED +\d+$/m)
     assert.match(text, /^Paused since .* by ann \(moving\): `mediaferry resume` goes on$/m)
-    assert.match(text, /gone {2}not seen lately {2}whatsapp open/)
-    assert.match(text, new RegExp(`^ *${id} .* FAILED +5/5 +document .* integrity +offer.pdf$`, 'm'))
+    assert.match(text, /^No daemon is running: `mediaferry start`$/m)
+    assert.match(text, /gone {2}not seen lately {2}WhatsApp not usable {2}last seen/)
+    assert.match(
+      text,
+      new RegExp(`^ *${id} .* FAILED +5/5 +15550001234 +document .* Integrity +offer.pdf$`, 'm'),
+    )
     assert.ok(!text.includes('\u001b') && !text.includes('│'), 'neither colour nor lines')
     const drawn = overviewText(overview, lookOf(output(true)))
     assert.match(drawn, /│/)

@@ -137,7 +137,11 @@ test("FAILED is not tried again by itself; an operator's retry begins anew and w
   await project.deliver(message)
   await arrange(project, message.id, 'upload_attempts = max_attempts - 1')
   const carrier = await daemon({ SWEEP_INTERVAL: '10m' })
-  await carrier.settled(1)
+  const [told] = await carrier.settled(1)
+  assert.deepEqual(
+    [told?.outcome, told?.code, told?.advice],
+    ['failed', 'integrity', 'Ask the sender to send the file again.'],
+  )
   await carrier.until(entry => entry.msg === 'Realtime is heard')
   const failed = await rowOf(project, message.id)
   assert.equal(failed.upload_status, 'FAILED')

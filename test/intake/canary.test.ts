@@ -133,6 +133,55 @@ describe('the canary', () => {
     assert.equal(story.at(-1), 'beat 6')
   })
 
+  test('what is told beside the beats is gathered for a second, and neither late nor in the way', async () => {
+    const { canary, clock, story } = start()
+    canary.prove()
+    await idle()
+    canary.seen(6)
+    canary.tell()
+    canary.tell()
+    clock.increment(0)
+    await idle()
+    canary.tell()
+    clock.increment(999)
+    await idle()
+    assert.deepEqual(story, ['beat 6', 'heard', 'beat 7'])
+    clock.increment(1)
+    await idle()
+    assert.equal(story.at(-1), 'beat 8')
+    clock.increment(28_999)
+    await idle()
+    assert.equal(story.length, 4, 'nobody is late for it')
+    clock.increment(1)
+    await idle()
+    assert.equal(story.at(-1), 'beat 9', 'the measured beat comes when it would have come')
+    clock.increment(5000)
+    assert.equal(story.at(-1), 'late')
+  })
+
+  test('one that cannot be told is left to the next beat', async () => {
+    const { canary, clock, story, state } = start()
+    state.failing = true
+    canary.tell()
+    clock.increment(0)
+    await idle()
+    assert.deepEqual(story, [])
+    await canary.stop()
+  })
+
+  test('told into a row that is new, it proves anew', async () => {
+    const { canary, clock, story, state } = start(800)
+    canary.prove()
+    await idle()
+    canary.seen(801)
+    state.beat = 0
+    canary.tell()
+    clock.increment(0)
+    await idle()
+    canary.seen(2)
+    assert.deepEqual(story, ['beat 801', 'heard', 'beat 1', 'beat 2', 'heard'])
+  })
+
   test('stopped, it waits for its write and does nothing more', async () => {
     const { canary, clock, story, state } = start()
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -147,6 +196,7 @@ describe('the canary', () => {
     resolve()
     await stopping
     canary.prove()
+    canary.tell()
     canary.seen(99)
     clock.increment(3_600_000)
     await idle()

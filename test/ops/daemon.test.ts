@@ -89,9 +89,16 @@ test('a dead token is told with what to do, and everything goes on when it is me
   const { circuits } = await readJson(fetch(`${url}/api/summary`), summaryShape)
   const whatsapp = circuits.find(({ dependency }) => dependency === 'whatsapp')
   assert.equal(whatsapp?.code, 'token_rejected')
+  // Long before the next beat, which is half a minute away.
+  const told = () =>
+    project.database.query(
+      `select circuits ->> 'whatsapp' as whatsapp from public.realtime_canary where state = 'running'`,
+    )
+  await eventually(async () => assert.ok(['open', 'probing'].includes((await told()).rows[0]?.whatsapp)))
   assert.ok(Date.now() - Date.parse(whatsapp?.since ?? '') < 60_000)
   await project.control('DELETE', 'faults')
   await eventually(async () => assert.equal((await fetch(`${url}/readyz`)).status, 200))
+  await eventually(async () => assert.equal((await told()).rows[0]?.whatsapp, 'closed'))
   await eventually(async () => assert.equal((await rowOf(project, message.id)).upload_status, 'UPLOADED'))
 })
 
@@ -122,12 +129,16 @@ test('pause, retry and resume from the page, each told in system_events', async 
   await eventually(async () =>
     assert.equal((await readJson(fetch(`${url}/readyz`), readyz)).status, 'degraded'),
   )
+  const states = async () =>
+    (await project.database.query('select state from public.realtime_canary')).rows.map(({ state }) => state)
+  await eventually(async () => assert.ok((await states()).includes('paused')))
   assert.equal((await readJson(post(url, '/api/resume'), pausedShape)).paused, null)
   await eventually(async () => assert.equal((await rowOf(project, message.id)).upload_status, 'UPLOADED'))
   const { rows } = await project.database.query(
     `select event, detail ->> 'changed_by' as who from public.system_events
      where event in ('paused', 'resumed') and detail ->> 'changed_by' = 'dashboard' order by id`,
   )
+  await eventually(async () => assert.ok(!(await states()).includes('paused')))
   assert.deepEqual(rows, [
     { event: 'paused', who: 'dashboard' },
     { event: 'resumed', who: 'dashboard' },

@@ -20,8 +20,13 @@ async function sample(series: string): Promise<number | undefined> {
   return line === undefined ? undefined : Number(line.slice(series.length + 1))
 }
 
-const finish = (settlement: Settlement, answer: 'applied' | 'lost' = 'applied') =>
-  ops.observer.finished({ output: { lost: false, settlement, answer }, waitMs: 300, laneMs: 2000 })
+const finish = (settlement: Settlement, answer: 'applied' | 'lost' = 'applied', uploadAttempts = 0) =>
+  ops.observer.finished({
+    claim: { uploadAttempts, maxAttempts: 5 },
+    output: { lost: false, settlement, answer },
+    waitMs: 300,
+    laneMs: 2000,
+  })
 
 const stored: Settlement = {
   outcome: 'uploaded',
@@ -46,7 +51,8 @@ test('what is settled counts by outcome and reason, and an unknown code is "othe
   finish(unsuccessful('retry', 'text from outside'))
   finish(unsuccessful('interrupted', 'rate_limited'))
   finish({ outcome: 'failed', code: 'constructor', message: 'no' })
-  ops.observer.finished({ output: { lost: true, failure: null }, waitMs: 0, laneMs: 0 })
+  const claim = { uploadAttempts: 0, maxAttempts: 5 }
+  ops.observer.finished({ claim, output: { lost: true, failure: null }, waitMs: 0, laneMs: 0 })
   finish(stored, 'lost')
   const settled = (labels: string) => sample(`mediaferry_settled_total{${labels}}`)
   assert.equal(await settled('outcome="uploaded",reason="none"'), 1)
@@ -61,6 +67,16 @@ test('what is settled counts by outcome and reason, and an unknown code is "othe
   assert.equal(await sample('mediaferry_pickup_duration_seconds_sum'), 0.3)
   assert.equal(await sample('mediaferry_transfer_duration_seconds_sum'), 2)
   assert.equal(await sample('mediaferry_object_size_bytes_bucket{le="16384"}'), 1)
+})
+
+test('a retry for which no attempt is left is a failure', async () => {
+  finish(unsuccessful('retry', 'integrity'), 'applied', 3)
+  finish(unsuccessful('retry', 'integrity'), 'applied', 4)
+  finish(unsuccessful('interrupted', 'rate_limited'), 'applied', 4)
+  const settled = (labels: string) => sample(`mediaferry_settled_total{${labels}}`)
+  assert.equal(await settled('outcome="retry",reason="integrity"'), 1)
+  assert.equal(await settled('outcome="failed",reason="integrity"'), 1)
+  assert.equal(await settled('outcome="interrupted",reason="rate_limited"'), 1)
 })
 
 test('claims, circuits and the horizon are told as they happen', async () => {

@@ -66,7 +66,7 @@ test('the model and PostgreSQL answer alike', async t => {
         const { failed, errorInstance } = await fc.check(
           agreement(postgres, () => undefined),
           {
-            seed: 1,
+            seed: 4,
             numRuns: 200,
             endOnFailure: true,
           },

@@ -1,9 +1,10 @@
 import { z } from 'zod'
+import { type Summary, summaryAnswer } from '../../database/answers.ts'
 import type { Client } from '../../database/client.ts'
 import { DatabaseError } from '../../database/database-error.ts'
 import { ANNOUNCED, FUNCTIONS, TABLES } from '../../database/objects.ts'
-import { PUSH, SCHEMA_VERSION, schemaFault, schemaVersion } from '../../database/schema-version.ts'
-import { failure, ok, type Verdict, warning } from './finding.ts'
+import { PUSH, SCHEMA_VERSION, schemaFault } from '../../database/schema-version.ts'
+import { failure, NOT_ASKED, ok, type Verdict, warning } from './finding.ts'
 
 const checkup = z.object({
   missing_functions: z.array(z.string()),
@@ -27,10 +28,10 @@ const CREDENTIALS =
 const UNREACHABLE =
   'Is SUPABASE_URL right, is the project paused, can this machine reach it? `curl -sI $SUPABASE_URL`'
 
-/** Whether the Data API answers, and with the migrations that this version knows. */
-export async function lookAtMigrations(call: Client['call']): Promise<Verdict> {
+/** Whether the Data API answers, and with the migrations that this version knows: `asked` is its `schemaVersion`. */
+export async function lookAtMigrations(asked: Promise<number | null>): Promise<Verdict> {
   try {
-    return migrationsVerdict(await schemaVersion(call))
+    return migrationsVerdict(await asked)
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error
     return databaseVerdict(error.failure)
@@ -46,7 +47,25 @@ export function databaseVerdict({
 }): Verdict {
   return code === 'credentials'
     ? failure(`The database refuses the key: ${message}`, CREDENTIALS)
-    : failure(`The database cannot be asked: ${message}`, UNREACHABLE)
+    : failure(`The database cannot be asked: ${message}`, code === 'schema' ? PUSH : UNREACHABLE)
+}
+
+/** Whether it is the key that the database refuses; what else may be wrong with that key is no news then. */
+export async function refusesKey(asked: Promise<unknown>): Promise<boolean> {
+  return asked.then(
+    () => false,
+    error => error instanceof DatabaseError && error.failure.code === 'credentials',
+  )
+}
+
+/** Null when the database does not say: `lookAtMigrations` tells why. */
+export async function askSummary(call: Client['call']): Promise<Summary | null> {
+  try {
+    return await call('pipeline_summary', {}, summaryAnswer)
+  } catch (error) {
+    if (error instanceof DatabaseError) return null
+    throw error
+  }
 }
 
 export function migrationsVerdict(version: number | null): Verdict {
@@ -72,11 +91,6 @@ export async function askCheckup(call: Client['call']): Promise<DatabaseCheckup 
     throw error
   }
 }
-
-const NOT_ASKED = warning(
-  'not looked at: the database did not say',
-  'Mend what is said of the database first.',
-)
 
 export function grantsVerdict(asked: DatabaseCheckup | null): Verdict {
   if (asked === null) return NOT_ASKED

@@ -15,3 +15,6 @@ export type Verdict = Omit<Finding, 'check'>
 export const ok = (message: string): Verdict => ({ level: 'ok', message })
 export const warning = (message: string, fix: string): Verdict => ({ level: 'warning', message, fix })
 export const failure = (message: string, fix: string): Verdict => ({ level: 'failure', message, fix })
+
+export const AFTER_DATABASE = 'Mend what is said of the database first.'
+export const NOT_ASKED = warning('not looked at: the database did not say', AFTER_DATABASE)

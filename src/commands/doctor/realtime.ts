@@ -4,6 +4,7 @@ import type { Database } from '../../database/database.ts'
 import { describeError } from '../../errors.ts'
 import { createRealtimeLink, realtimeClient } from '../../intake/realtime.ts'
 import { VERSION } from '../../version.ts'
+import { DOCTOR } from './daemons.ts'
 import { ok, type Verdict, warning } from './finding.ts'
 
 /** What became of a row that was changed in order to be announced. */
@@ -30,7 +31,7 @@ export async function hearCanary(
   removeRow: (worker: string) => Promise<void>,
   timeouts: { readonly joinMs: number; readonly canaryMs: number },
 ): Promise<Heard> {
-  const worker = `doctor-${randomUUID()}`
+  const worker = `${DOCTOR}${randomUUID()}`
   const beat = async () => (await database.beat(worker, 'stopped', {}, VERSION)).beat
   // Only changes of a row are announced to its daemon: the first beat makes it.
   await beat()

@@ -3,7 +3,7 @@ import { tidyText, withoutSecrets } from '../../errors.ts'
 import { failure, ok, type Verdict, warning } from './finding.ts'
 
 const NEW_TOKEN =
-  'Meta Business Settings, Users, System users, "Generate token" with whatsapp_business_messaging; set WHATSAPP_ACCESS_TOKEN, restart.'
+  'Meta Business Settings, Users, System users, "Generate token" with whatsapp_business_messaging; set WHATSAPP_ACCESS_TOKEN and restart (`pm2 reload ecosystem.config.cjs`).'
 
 const SCOPE = 'whatsapp_business_messaging'
 

@@ -1,5 +1,6 @@
+import { titleOf } from '../../reasons.ts'
 import { type Look, moment, oneLine, type Paint } from '../terminal.ts'
-import type { NewestRow, Overview, StatusSummary } from './read.ts'
+import type { Lead, ListedRow, NewestRow, Outage, Overview, StatusSummary } from './read.ts'
 
 const STATES = ['PENDING', 'UPLOADING', 'UPLOADED', 'FAILED'] as const
 
@@ -37,35 +38,69 @@ function warnings(summary: StatusSummary, look: Look): string[] {
   if (oldest !== null) lines.push(`${due} due, the oldest since ${moment(oldest)}`)
   if (expiring > 0) lines.push(look.paint('red', `${expiring} will be deleted by Meta within 24 hours`))
   if (rejected > 0)
-    lines.push(look.paint('yellow', `${rejected} webhook payloads were not understood and are kept`))
+    lines.push(
+      look.paint(
+        'yellow',
+        rejected === 1
+          ? '1 webhook payload was not understood: `mediaferry rejected`'
+          : `${rejected} webhook payloads were not understood: \`mediaferry rejected\``,
+      ),
+    )
   if (paused !== null) {
     const by = oneLine(paused.changed_by ?? 'somebody')
     const why = paused.reason === null ? '' : ` (${oneLine(paused.reason, 200)})`
     const text = `Paused since ${moment(paused.changed_at)} by ${by}${why}: \`mediaferry resume\` goes on`
     lines.push(look.paint('yellow', text))
   }
+  for (const outage of summary.outages) {
+    const advice = oneLine(outage.advice, 500)
+    lines.push(
+      look.paint('red', `${outageText(outage)} Nothing is fetched, nothing is lost. What to do: ${advice}`),
+    )
+  }
   return lines
 }
 
+const NAMES: Readonly<Record<string, string>> = {
+  whatsapp: 'WhatsApp',
+  storage: 'Storage',
+  database: 'The database',
+}
+
+/** What does not work, and what it said. */
+export function outageText({ dependency, message }: Outage): string {
+  const said = oneLine(message, 300)
+  return `${NAMES[dependency]} is not usable: ${/[.!?…]$/.test(said) ? said : `${said}.`}`
+}
+
+/** The person as an operator knows them: by number, else by name. */
+const senderText = (lead: Lead | null): string =>
+  oneLine(lead?.phone ?? lead?.profile_name ?? lead?.user_id ?? '', 20)
+
 function daemons({ daemons: all }: StatusSummary, look: Look): string[] {
-  if (all.length === 0) return [look.paint('yellow', 'No daemon is running: `mediaferry start`')]
+  const none = all.some(({ alive }) => alive)
+    ? []
+    : [look.paint('yellow', 'No daemon is running: `mediaferry start`')]
+  if (all.length === 0) return none
   const lines = all.map(({ worker, state, alive, circuits, version, last_seen: seen }) => {
-    const open = Object.entries(circuits).flatMap(([name, is]) => (is === 'closed' ? [] : [`${name} ${is}`]))
+    const open = Object.entries(circuits).flatMap(([name, is]) =>
+      is === 'closed' ? [] : [`${NAMES[name] ?? name} not usable`],
+    )
     const silent = !alive && state !== 'stopped'
     const told = [
       oneLine(worker),
       silent ? look.paint('red', 'not seen lately') : oneLine(state),
       ...open.map(text => look.paint('red', oneLine(text))),
-      `last seen ${moment(seen)}`,
+      `${alive ? 'as of' : 'last seen'} ${moment(seen)}`,
       `version ${oneLine(version)}`,
     ]
     return `  ${told.join('  ')}`
   })
-  return ['Daemons:', ...lines]
+  return [...none, 'Daemons:', ...lines]
 }
 
-function newestTable(rows: readonly NewestRow[], look: Look): string {
-  const head = ['id', 'received', 'status', 'attempts', 'kind', 'bytes', 'reason', 'file']
+function newestTable(rows: readonly ListedRow[], look: Look): string {
+  const head = ['id', 'received', 'status', 'attempts', 'from', 'kind', 'bytes', 'reason', 'file']
   return look.table(
     head,
     rows.map(row => [
@@ -73,9 +108,10 @@ function newestTable(rows: readonly NewestRow[], look: Look): string {
       moment(row.created_at),
       statusText(look, row.upload_status),
       `${row.upload_attempts}/${row.max_attempts}`,
+      senderText(row.lead),
       row.kind ?? '',
       row.size_bytes === null ? '' : String(row.size_bytes),
-      row.error_code === null ? '' : oneLine(row.error_code, 30),
+      row.error_code === null ? '' : oneLine(titleOf(row.error_code), 30),
       oneLine(row.file_name ?? '', 30),
     ]),
     ['id', 'attempts', 'bytes'],

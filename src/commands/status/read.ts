@@ -1,4 +1,6 @@
+import { z } from 'zod'
 import { isAlive } from '../../alive.ts'
+import type { Dependency } from '../../attachment.ts'
 import { type Summary, summaryAnswer } from '../../database/answers.ts'
 import { type DatabaseOptions, openClient, rowsOf } from '../../database/client.ts'
 import { schemaVersion } from '../../database/schema-version.ts'
@@ -17,13 +19,29 @@ export type Lead = Pick<Tables['leads']['Row'], 'phone' | 'user_id' | 'profile_n
 /** The summary, with whether each daemon is taken for one at work. */
 export interface StatusSummary extends Summary {
   readonly daemons: (Summary['daemons'][number] & { readonly alive: boolean })[]
+  /** What a daemon at work cannot use, and why. */
+  readonly outages: readonly Outage[]
 }
+
+/** An outage, as the daemon that met it last has written it down. */
+export interface Outage {
+  readonly dependency: Dependency
+  readonly code: string
+  readonly message: string
+  readonly advice: string
+}
+
+const outageDetail = z.object({ code: z.string(), message: z.string(), advice: z.string() })
 
 /** Everything at a glance. */
 export interface Overview {
   readonly summary: StatusSummary
   /** Newest first. */
-  readonly newest: readonly NewestRow[]
+  readonly newest: readonly ListedRow[]
+}
+
+export interface ListedRow extends NewestRow {
+  readonly lead: Lead | null
 }
 
 /** One attachment with its story. */
@@ -71,7 +89,15 @@ const WHOLE = [
   'error_message',
 ] as const
 
+const DEPENDENCIES = ['whatsapp', 'storage', 'database'] as const
+
 const EVENTS = 200
+
+const UNTOLD = {
+  code: '',
+  message: 'The reason is in the log of the daemon.',
+  advice: '`mediaferry doctor` looks for it.',
+}
 
 /** What `mediaferry status` asks. `canaryIntervalMs`: how often a daemon beats. What it throws is a DatabaseError. */
 export function openStatus(options: DatabaseOptions, canaryIntervalMs: number) {
@@ -80,19 +106,36 @@ export function openStatus(options: DatabaseOptions, canaryIntervalMs: number) {
   async function summary(): Promise<StatusSummary> {
     const answer = await call('pipeline_summary', {}, summaryAnswer)
     const now = Date.now()
-    return {
-      ...answer,
-      daemons: answer.daemons.map(seen => ({ ...seen, alive: isAlive(seen, now, canaryIntervalMs) })),
-    }
+    const daemons = answer.daemons.map(seen => ({ ...seen, alive: isAlive(seen, now, canaryIntervalMs) }))
+    const out = DEPENDENCIES.filter(dependency =>
+      daemons.some(({ alive, circuits }) => alive && (circuits[dependency] ?? 'closed') !== 'closed'),
+    )
+    return { ...answer, daemons, outages: await Promise.all(out.map(outage)) }
   }
 
-  async function newest(limit: number): Promise<readonly NewestRow[]> {
+  async function outage(dependency: Dependency): Promise<Outage> {
+    const told = await from('system_events')
+      .select('detail')
+      .is('attachment_id', null)
+      .eq('event', 'circuit_opened')
+      .eq('detail->>dependency', dependency)
+      .order('id', { ascending: false })
+      .limit(1)
+    const detail = outageDetail.safeParse(rowsOf(told)[0]?.detail)
+    return { dependency, ...(detail.success ? detail.data : UNTOLD) }
+  }
+
+  async function newest(limit: number): Promise<readonly ListedRow[]> {
     const answer = await from('attachments')
       .select(NEWEST.join(', '))
       .order('id', { ascending: false })
       .limit(limit)
       .overrideTypes<NewestRow[], { merge: false }>()
-    return rowsOf(answer)
+    const rows = rowsOf(answer)
+    const ids = [...new Set(rows.flatMap(({ lead_id }) => (lead_id === null ? [] : [lead_id])))]
+    const asked = from('leads').select('id, phone, user_id, profile_name').in('id', ids)
+    const leads = new Map(rowsOf(await asked).map(({ id, ...lead }) => [id, lead]))
+    return rows.map(row => ({ ...row, lead: leads.get(row.lead_id ?? 0) ?? null }))
   }
 
   async function attachment(id: number): Promise<AttachmentRow | undefined> {

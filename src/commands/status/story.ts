@@ -1,7 +1,7 @@
 import ms from 'ms'
 import { reasonFor } from '../../reasons.ts'
 import { type Look, moment, oneLine } from '../terminal.ts'
-import { statusText } from './overview.ts'
+import { outageText, statusText } from './overview.ts'
 import type { AttachmentRow, EventRow, Lead, Story } from './read.ts'
 
 /** One attachment: where it is, why, what happened to it, and what to do next. `now`: ms since 1970. */
@@ -29,7 +29,10 @@ function facts(row: AttachmentRow, lead: Lead | null): [string, string][] {
   const type = row.content_type ?? row.declared_mime_type
   const from = [lead?.phone, lead?.user_id, lead?.profile_name].filter(text => typeof text === 'string')
   const all: [string, string | null][] = [
-    ['from', from.length === 0 ? 'unknown' : from.map(text => oneLine(text)).join(', ')],
+    [
+      'from',
+      `${from.length === 0 ? 'unknown' : from.map(text => oneLine(text)).join(', ')}${row.lead_id === null ? '' : ` (lead ${row.lead_id})`}`,
+    ],
     [
       'file',
       [kind ?? 'file', type, row.file_name]
@@ -49,7 +52,12 @@ function facts(row: AttachmentRow, lead: Lead | null): [string, string][] {
         : `${row.sha256}, ${row.verified ? 'as WhatsApp declared it' : 'WhatsApp had declared none'}`,
     ],
     ['worker', row.leased_by === null ? null : oneLine(row.leased_by)],
-    ['Meta keeps', row.upload_status === 'UPLOADED' ? null : `it until ${moment(row.expires_at)}`],
+    [
+      'Meta keeps',
+      row.upload_status === 'UPLOADED' || row.error_code === 'media_gone'
+        ? null
+        : `it until ${moment(row.expires_at)}`,
+    ],
   ]
   return all.flatMap(([name, text]): [string, string][] => (text === null ? [] : [[name, text]]))
 }
@@ -62,31 +70,43 @@ function reasonLines({ error_code: code, error_message: message }: AttachmentRow
 }
 
 /** What the one who asks should do now, in one line. */
-export function nextStep({ attachment: row, summary }: Story, now: number): string {
+export function nextStep(story: Story, now: number): string {
+  const { attachment: row, summary } = story
   const reason = row.error_code === null ? undefined : reasonFor(row.error_code)
   const advice = reason?.advice
   switch (row.upload_status) {
     case 'UPLOADED':
       return `\`mediaferry url ${row.id}\` makes a link to it.`
     case 'FAILED':
-      if (reason?.final === true) return reason.advice
+      if (reason?.final === true) {
+        return reason.unless === undefined
+          ? reason.advice
+          : `${reason.advice} Only if ${reason.unless}: mend that, then \`mediaferry retry ${row.id}\`.`
+      }
       return `${advice ?? 'Mend what the reason names.'} This one alone: \`mediaferry retry ${row.id}\`.`
     case 'UPLOADING':
       if (row.leased_until !== null && Date.parse(row.leased_until) > now) {
         return 'Nothing: a daemon has it in hand.'
       }
+      if (!isAnyAlive(story)) {
+        return 'The daemon that had it is gone, and no daemon is running: `mediaferry start`.'
+      }
       return row.lost_leases + (row.leased_until === null ? 0 : 1) < 2
-        ? 'The daemon that had it is gone; the next one to look takes it over. Is one running? `mediaferry status`'
+        ? 'The daemon that had it is gone; the next one to look takes it over.'
         : 'It has cost daemons their lease: it is taken over by itself, alone and after a pause of up to 8 minutes.'
     case 'PENDING':
       if (summary.paused !== null) return 'Everything is paused: `mediaferry resume`.'
-      if (!summary.daemons.some(daemon => daemon.alive)) {
-        return 'No daemon is running: `mediaferry start`.'
+      if (!isAnyAlive(story)) return 'No daemon is running: `mediaferry start`.'
+      if (summary.outages.length > 0) {
+        const what = summary.outages.map(outage => `${outageText(outage)} ${oneLine(outage.advice, 500)}`)
+        return `Nothing is lost: it waits, because ${what.join(' ')} It goes on by itself when that is mended.`
       }
-      // Said better, with the time, by the first half.
-      return `${waits(row, now)} ${advice?.replace(/^It is tried again by itself\. ?/, '') ?? ''}`.trim()
+      if (advice === undefined) return waits(row, now)
+      return `${waits(row, now)} ${row.upload_attempts > 0 ? 'Should it end FAILED: ' : ''}${advice}`
   }
 }
+
+const isAnyAlive = ({ summary }: Story): boolean => summary.daemons.some(({ alive }) => alive)
 
 function waits({ next_attempt_at: at }: AttachmentRow, now: number): string {
   const left = Date.parse(at) - now
@@ -108,6 +128,8 @@ export function eventLine({ created_at: at, event, worker, detail }: EventRow, l
   return `  ${moment(at)}  ${wordsFor(event, field, [...fields])}${by}`
 }
 
+const attempts = (count: string): string => `${count} attempt${count === '1' ? '' : 's'}`
+
 function wordsFor(
   event: string,
   field: (name: string) => string,
@@ -125,7 +147,7 @@ function wordsFor(
     case 'failed':
       return field('attempt') === '' ? `FAILED: ${why}` : `FAILED at ${attempt}: ${why}`
     case 'retried':
-      return `somebody asked for another try after ${field('upload_attempts')} attempts (${field('error_code')})`
+      return `somebody asked for another try after ${attempts(field('upload_attempts'))} (${field('error_code')})`
     case 'retry_requested':
       return `that was asked for by ${field('changed_by')}`
     case 'lease_lost':

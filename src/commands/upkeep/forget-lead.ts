@@ -9,6 +9,8 @@ export interface ForgetSteps {
   stopped(): void
   /** Milliseconds until no transfer can be live any more. */
   waiting(ms: number): void
+  /** No transfer can be live any more. */
+  quiet(): void
   /** So many objects of so many files. */
   removed(objects: number, files: number): void
   /** Rows, events and message ids; only from here on the same command has nothing to go on with. */
@@ -79,7 +81,7 @@ export async function forgetLead(lead: number, parts: ForgetParts): Promise<void
 async function noLiveTransfer(lead: number, { upkeep, signal, steps }: ForgetParts): Promise<void> {
   for (;;) {
     const wait = (await upkeep.lead(lead))?.wait_ms ?? 0
-    if (wait <= 0) return
+    if (wait <= 0) return steps.quiet()
     steps.waiting(wait)
     await delay(Math.min(wait, LONGEST_WAIT_MS), undefined, { signal })
   }

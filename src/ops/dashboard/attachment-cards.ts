@@ -33,7 +33,8 @@ export function whyCard({ attachment, reason }: Opened, reload: () => Promise<vo
           h('p', { class: 'advice' }, h('strong', {}, 'What to do '), reason.advice),
         ]
   if (upload_status === 'FAILED') {
-    const retry = h('button', { type: 'button', class: 'button primary', 'data-focus': 'retry' }, 'Retry')
+    const weight = reason?.retryable === false ? 'button' : 'button primary'
+    const retry = h('button', { type: 'button', class: weight, 'data-focus': 'retry' }, 'Retry')
     retry.addEventListener('click', () =>
       act(
         {
@@ -126,7 +127,7 @@ export function knownCard(row: FullRow): HTMLElement {
     ['From', sender(row)],
     ['Sent', timeAgo(row.sent_at)],
     ['Arrived', row.uploaded_at === null ? null : timeAgo(row.uploaded_at)],
-    ['Meta deletes it', row.upload_status === 'UPLOADED' ? null : timeAgo(row.expires_at)],
+    ['Meta deletes it', isGone(row) ? null : timeAgo(row.expires_at)],
     ['Attempts', `${row.upload_attempts} of ${row.max_attempts}`],
     ['Lost leases', row.lost_leases === 0 ? null : String(row.lost_leases)],
     ['Size', row.size_bytes === null ? null : bytes(row.size_bytes)],
@@ -147,6 +148,10 @@ export function knownCard(row: FullRow): HTMLElement {
     ),
   )
 }
+
+/** It is ours already, or Meta's no more. */
+const isGone = ({ upload_status: status, error_code: code }: FullRow): boolean =>
+  status === 'UPLOADED' || code === 'media_gone'
 
 function sender(row: FullRow): Node {
   const phone = row.lead?.profile_name ? ` ${phoneOf(row.lead.phone)}` : ''

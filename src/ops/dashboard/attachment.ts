@@ -1,7 +1,7 @@
 import { explain, get } from './api.ts'
 import { knownCard, storyCard, whyCard } from './attachment-cards.ts'
 import { h, setText, show } from './dom.ts'
-import { kindWord, senderOf } from './format.ts'
+import { fromWhom } from './format.ts'
 import { badge, heading } from './parts.ts'
 import { preview } from './preview.ts'
 import type { View } from './view.ts'
@@ -48,7 +48,7 @@ export function attachmentView(id: number): View {
   function fill(opened: Opened): void {
     const { attachment, events } = opened
     show(head, attachment.upload_status, () => [badge(attachment.upload_status)])
-    setText(about, `${kindWord(attachment)} from ${senderOf(attachment)}`)
+    setText(about, fromWhom(attachment))
     picture.hidden = attachment.object_key === null
     show(picture, [attachment.object_key, opened.preview], () =>
       attachment.object_key === null ? [] : [preview(opened)],

@@ -1,3 +1,4 @@
+import './language.ts'
 import { h, setText } from './dom.ts'
 import { bytes, count, hourAndMinute, plural } from './format.ts'
 import { onThemeChange } from './theme.ts'

@@ -1,19 +1,16 @@
 import { h } from './dom.ts'
-import { plural, serviceName, words } from './format.ts'
+import { circuitWord, plural, serviceName, words } from './format.ts'
 import { mark, timeAgo } from './parts.ts'
 import type { Circuit } from './wire.ts'
 
-const STATES: Readonly<Record<string, readonly [tone: string, text: string]>> = {
-  closed: ['good', 'works'],
-  open: ['bad', 'not usable'],
-  probing: ['wait', 'being tried'],
-}
+const TONES: Readonly<Record<string, string>> = { closed: 'good', open: 'bad' }
 
 /** Each service that the daemon needs: whether it may be asked, and if not why and what to do. */
 export function circuitCards(circuits: readonly Circuit[]): readonly HTMLElement[] {
   const worstFirst = circuits.toSorted((a, b) => Number(a.state === 'closed') - Number(b.state === 'closed'))
   return worstFirst.map(circuit => {
-    const [tone, text] = STATES[circuit.state] ?? ['wait', circuit.state]
+    const tone = TONES[circuit.state] ?? 'wait'
+    const text = circuitWord(circuit.state)
     const head = h(
       'div',
       { class: 'circuit-head' },

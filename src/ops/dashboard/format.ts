@@ -86,6 +86,13 @@ export function senderOf({ lead, lead_id }: Pick<Row, 'lead' | 'lead_id'>): stri
   )
 }
 
+/** A file and its sender, with the id that `forget --lead` wants. */
+export function fromWhom(row: Pick<Row, 'kind' | 'voice' | 'lead' | 'lead_id'>): string {
+  const sender = senderOf(row)
+  const lead = row.lead_id === null || sender === `Lead ${row.lead_id}` ? '' : ` (Lead ${row.lead_id})`
+  return `${kindWord(row)} from ${sender}${lead}`
+}
+
 export const phoneOf = (phone: string | null): string => (phone === null || phone === '' ? '' : `+${phone}`)
 
 /** `token_rejected` is "token rejected" for a reader. */
@@ -98,3 +105,17 @@ const SERVICES: Readonly<Record<string, string>> = {
   database: 'Database',
 }
 export const serviceName = (dependency: string): string => SERVICES[dependency] ?? dependency
+
+const CIRCUITS: Readonly<Record<string, string>> = {
+  closed: 'works',
+  open: 'not usable',
+  probing: 'being tried',
+}
+export const circuitWord = (state: string): string => CIRCUITS[state] ?? state
+
+/** One daemon's circuits, of which only those that keep something back are named. */
+export function circuitsText(circuits: Readonly<Record<string, string>>): string {
+  const kept = Object.entries(circuits).filter(([, state]) => state !== 'closed')
+  if (kept.length === 0) return 'all work'
+  return kept.map(([dependency, state]) => `${serviceName(dependency)} ${circuitWord(state)}`).join(', ')
+}

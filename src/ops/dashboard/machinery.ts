@@ -1,5 +1,5 @@
 import { h } from './dom.ts'
-import { count, serviceName } from './format.ts'
+import { circuitsText, count } from './format.ts'
 import { card, empty, mark, timeAgo } from './parts.ts'
 import type { Daemon, RealtimeState, Summary } from './wire.ts'
 
@@ -52,7 +52,7 @@ export function daemonsCard(daemons: readonly Daemon[], own: string): HTMLElemen
         ),
       ),
       h('td', { 'data-label': 'State' }, mark(toneOf(daemon), daemon.alive ? daemon.state : 'silent')),
-      h('td', { 'data-label': 'Circuits' }, circuitsOf(daemon)),
+      h('td', { 'data-label': 'Circuits' }, circuitsText(daemon.circuits)),
       h('td', { 'data-label': 'Version' }, daemon.version),
       h('td', { 'data-label': 'Last seen' }, timeAgo(daemon.last_seen)),
     ),
@@ -72,10 +72,4 @@ export function daemonsCard(daemons: readonly Daemon[], own: string): HTMLElemen
 function toneOf({ alive, state }: Daemon): string {
   if (!alive) return 'bad'
   return state === 'running' ? 'good' : 'wait'
-}
-
-function circuitsOf({ circuits }: Daemon): string {
-  const open = Object.entries(circuits).filter(([, state]) => state !== 'closed')
-  if (open.length === 0) return 'all closed'
-  return open.map(([dependency, state]) => `${serviceName(dependency)} ${state}`).join(', ')
 }

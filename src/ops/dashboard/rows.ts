@@ -40,7 +40,11 @@ export function attachmentRow(row: Row): HTMLElement {
 
 /** Why it is not there yet; else what it is. */
 function underName(row: Row): string {
-  if (row.error_code !== null) return `#${row.id} · ${row.error_message || words(row.error_code)}`
+  if (row.error_code !== null) {
+    // A number of Meta's says nothing; its text does.
+    const why = /^\d+$/.test(row.error_code) ? row.error_message || row.error_code : words(row.error_code)
+    return `#${row.id} · ${why}`
+  }
   const caption = row.file_name && row.caption ? ` · ${row.caption}` : ''
   return `#${row.id} · ${kindWord(row)}${caption}`
 }

@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { eventStream } from '../../../src/ops/dashboard/event-stream.ts'
-import { ago, bytes, nameOf, plural, senderOf, span } from '../../../src/ops/dashboard/format.ts'
+import {
+  ago,
+  bytes,
+  circuitsText,
+  fromWhom,
+  nameOf,
+  plural,
+  senderOf,
+  span,
+} from '../../../src/ops/dashboard/format.ts'
+import { languageTag } from '../../../src/ops/dashboard/language.ts'
 import { retryDelay } from '../../../src/ops/dashboard/retry-delay.ts'
 import { attachmentsHash, routeOf } from '../../../src/ops/dashboard/route.ts'
 import { tell } from '../../../src/ops/dashboard/story.ts'
@@ -114,4 +124,21 @@ test('every event of a story is told in plain words, and an unknown one by its n
       told(event, { attempt: 'x', error_message: 7, verified: 'no', retry_in_ms: null }).title.length > 0,
     )
   }
+})
+
+test('a browser whose language is no valid tag is spoken to in English', () => {
+  assert.deepEqual(['en-US@posix', '', 'de-DE'].map(languageTag), ['en', 'en', 'de-DE'])
+})
+
+test('a sender is named with the lead, and a circuit by what it means', () => {
+  const row = {
+    kind: 'image',
+    voice: false,
+    lead_id: 6,
+    lead: { phone: '1555', profile_name: 'Ada' },
+  } as const
+  assert.equal(fromWhom(row), 'Picture from Ada (Lead 6)')
+  assert.equal(fromWhom({ ...row, lead: null }), 'Picture from Lead 6')
+  assert.equal(circuitsText({ whatsapp: 'open', database: 'closed' }), 'WhatsApp not usable')
+  assert.equal(circuitsText({ whatsapp: 'closed' }), 'all work')
 })

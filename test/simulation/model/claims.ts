@@ -16,7 +16,7 @@ export const waits = (row: AttachmentRow, now: number): boolean =>
   row.upload_status === 'PENDING' && row.next_attempt_at <= now
 
 /** Its worker is gone, or it was released. */
-export const abandoned = (row: AttachmentRow, now: number): boolean =>
+const abandoned = (row: AttachmentRow, now: number): boolean =>
   row.upload_status === 'UPLOADING' && leaseEnd(row) <= now
 
 /** What it has lost once the claim that it carries is dead. */
@@ -67,30 +67,27 @@ function failLostWorkers(session: Session): number[] {
   return dead.map(row => row.id)
 }
 
+/** Somebody may take it over now: it is no suspect, or its pause is over. */
+export const mayBeTakenOver = (row: AttachmentRow, now: number): boolean =>
+  abandoned(row, now) && (lostBy(row) < 2 || died(row) <= now - suspectPause(lostBy(row)))
+
+const died = (row: AttachmentRow): number => row.leased_until ?? row.updated_at
+
 /** `mediaferry.next_suspect`. */
 function nextSuspect(session: Session): AttachmentRow[] {
   const { now } = session
   const rows = session.attachments.all()
-  const died = (row: AttachmentRow) => row.leased_until ?? row.updated_at
   for (const lost of [2, 3, 4]) {
-    const over = now - suspectPause(lost)
-    const dead = rows.filter(
-      row => row.upload_status === 'UPLOADING' && lostBy(row) === lost && died(row) <= over,
-    )
+    const dead = rows.filter(row => lostBy(row) === lost && mayBeTakenOver(row, now))
     const found = lockSkipping(session, dead.sort(by(died, row => row.id)), 1)
     if (found.length > 0) return found
   }
-  const givenBack = rows.filter(row => waits(row, now) && row.lost_leases >= 2)
-  return lockSkipping(
-    session,
-    givenBack.sort(
-      by(
-        row => row.next_attempt_at,
-        row => row.id,
-      ),
-    ),
-    1,
+  const givenBack = rows.filter(row => row.lost_leases >= 2 && waits(row, now))
+  const order = by<AttachmentRow>(
+    row => row.next_attempt_at,
+    row => row.id,
   )
+  return lockSkipping(session, givenBack.sort(order), 1)
 }
 
 export const claimAttachments: SqlFunction = (session, args) => {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { UploadStatus } from '../../../src/attachment.ts'
 import { wakeDaemons } from './canary.ts'
-import { abandoned, waits } from './claims.ts'
+import { mayBeTakenOver, waits } from './claims.ts'
 import { by, CONTROL, HOUR_MS, page, type SqlFunction, tell, timestamp } from './session.ts'
 
 const pausedArgs = z.object({
@@ -60,7 +60,7 @@ export const pipelineSummary: SqlFunction = session => {
   const { now } = session
   const rows = session.attachments.all()
   const count = (status: UploadStatus) => rows.filter(row => row.upload_status === status).length
-  const due = rows.filter(row => waits(row, now) || abandoned(row, now))
+  const due = rows.filter(row => waits(row, now) || mayBeTakenOver(row, now))
   const open = rows.filter(({ upload_status: status }) => status === 'PENDING' || status === 'UPLOADING')
   const control = session.control.get(CONTROL)
   return {
