@@ -37,7 +37,7 @@ test('the first page says how everything is, and what changes is shown without a
     await page.getByText('5 of 8').waitFor()
     await page.getByText('18,371 rows were announced; 2 missed and found by asking.').waitFor()
     assert.equal(await page.locator('.table tbody tr').count(), 3)
-    await page.getByRole('row', { name: /ferry-3.*silent.*Storage open/ }).waitFor()
+    await page.getByRole('row', { name: /ferry-3.*silent.*Storage not usable/ }).waitFor()
     assert.equal(await page.locator('[data-state=transferring] .number').textContent(), '3')
     assert.equal(await page.locator('[data-state=UPLOADED] .number').textContent(), '18,342')
     assert.match(
