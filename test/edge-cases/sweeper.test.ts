@@ -100,7 +100,7 @@ test('max attempts: the last one ends FAILED, and no sweep comes back to it', as
   assert.ok(last !== undefined && first !== undefined)
   await project.control('POST', 'faults', { on: 'media', fault: 'wrong_hash' })
   await arrange(project, last.id, 'upload_attempts = max_attempts - 1')
-  assert.deepEqual(await sweep(), { code: 1, out: '2 retry\n' })
+  assert.deepEqual(await sweep(), { code: 1, out: '1 retry, 1 failed\n' })
   const failed = await rowOf(project, last.id)
   assert.deepEqual([failed.upload_status, failed.upload_attempts], ['FAILED', failed.max_attempts])
   const waiting = await rowOf(project, first.id)

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { MUTATIONS } from './mutations.ts'
 
-/** Each was caught by one of the first dozen. */
-const SEEDS = 60
+/** From the mutation's own on, which are among those that `npm test` runs unchanged. */
+const SEEDS = 12
 
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 
@@ -15,8 +15,16 @@ interface Failed {
   readonly stdout: string
 }
 
-async function simulateWith(mutation: string): Promise<Failed> {
-  const args = ['--import', here('mutate.ts'), here('run.ts'), '--seeds', String(SEEDS)]
+async function simulateWith(mutation: string, seed: number): Promise<Failed> {
+  const args = [
+    '--import',
+    here('mutate.ts'),
+    here('run.ts'),
+    '--first',
+    String(seed),
+    '--seeds',
+    String(SEEDS),
+  ]
   try {
     const { stdout } = await promisify(execFile)(process.execPath, args, {
       env: { ...process.env, MUTATION: mutation },
@@ -29,9 +37,9 @@ async function simulateWith(mutation: string): Promise<Failed> {
   }
 }
 
-for (const { name, caughtBy } of MUTATIONS) {
+for (const { name, seed, caughtBy } of MUTATIONS) {
   test(`the simulation notices when ${name}`, async () => {
-    const { code, stdout } = await simulateWith(name)
+    const { code, stdout } = await simulateWith(name, seed)
     assert.match(stdout, new RegExp(`^mutated: ${name}$`, 'm'))
     assert.equal(code, 1, stdout.slice(-2000))
     const broken = [...stdout.matchAll(/^seed \d+: (.+?): /gm)].map(([, invariant]) => invariant)
