@@ -5,19 +5,21 @@
  * waiting                 The claim is ours and no lane is free yet. START → UPLOADING; INTERRUPT → UPLOADING.settling;
  *                         LEASE_LOST → released.
  * UPLOADING               A lane works on it. LEASE_LOST → released, INTERRUPT → settling (but see settling).
- *   resolving             Meta is asked for the media's address. Answer → transferring; failure → judging.
- *   transferring          The bytes are on their way to Storage. Stored → settling; refused with an old address →
- *                         resolving, once; failure → judging.
- *   judging               Whose fault was it? A failure that names no cause asks the neutral probe. Verdict → settling.
+ *   resolving             Meta is asked for the media's address. RESOLVED → transferring; BROKE → judging.
+ *   transferring          The bytes are on their way to Storage. STORED → settling; BROKE, refused with an old address →
+ *                         resolving, once; any other BROKE → judging.
+ *   judging               Whose fault was it? A failure that names no cause asks the neutral probe. JUDGED → settling.
  *   settling              The database is told. An INTERRUPT changes nothing here: this is finished, not aborted.
- *                         Answer → UPLOADED, FAILED, PENDING or released; no answer → released.
+ *                         ANSWERED → UPLOADED, FAILED, PENDING or released; BROKE, so that nobody answers → released.
  * UPLOADED (final)        The row names a stored, checked object.
  * FAILED (final)          The row says why, and that was the last attempt.
  * PENDING (final)         The row is back in the queue and due later: a retry, or an interruption that counted nothing.
  * released (final)        The claim is no longer ours, or nobody could say. Nothing more is touched; the lease, the
  *                         outbox and the next claim see to the rest.
  *
- * Leaving a state aborts the signal of the actor that runs in it.
+ * The machine knows no work. Whoever runs it begins the work of a state on entering it, aborts that on leaving it, and
+ * says how it went by one event: four invoked actors were a sixth of the CPU time of a 200 KB copy (80 µs an
+ * attachment, and 33 without).
  */
 import { assign, type SnapshotFrom, setup } from 'xstate'
 import type {
@@ -29,7 +31,6 @@ import type {
   Settlement,
   StoredObject,
 } from '../src/attachment.ts'
-import { required } from './required.ts'
 
 /** Why a claim is let go: the daemon stops, an operator paused it, another must run alone, or a dependency is down. */
 export type InterruptReason = 'drain' | 'pause' | 'isolation' | Dependency
@@ -43,14 +44,18 @@ export type AttachmentEvent =
       /** Milliseconds until the row is due again; 0 when left out. */
       readonly retryInMs?: number
     }
+  | { readonly type: 'RESOLVED'; readonly media: ResolvedMedia }
+  | { readonly type: 'STORED'; readonly object: StoredObject }
+  | { readonly type: 'JUDGED'; readonly settlement: Settlement }
+  | { readonly type: 'ANSWERED'; readonly answer: SettleAnswer }
+  /** The work of the state that it is in did not succeed. */
+  | { readonly type: 'BROKE'; readonly failure: Failure }
 
 export interface AttachmentInput {
   readonly claim: Claim
-  /** Turns whatever an actor threw into a failure. Pure, and never throws. */
-  readonly failureOf: (error: unknown) => Failure
 }
 
-interface AttachmentContext extends AttachmentInput {
+export interface AttachmentContext extends AttachmentInput {
   readonly media: ResolvedMedia | null
   readonly failure: Failure | null
   readonly settlement: Settlement | null
@@ -97,25 +102,13 @@ const words = setup({
     input: {} as AttachmentInput,
     output: {} as AttachmentOutput,
   },
-  actors: {
-    /** Asks the Graph API where the media is. Rejects with what `failureOf` understands. */
-    resolve: required<ResolvedMedia, { claim: Claim }>('resolve'),
-    /** Copies the bytes into Storage and checks them. */
-    transfer: required<StoredObject, { claim: Claim; media: ResolvedMedia }>('transfer'),
-    /** Decides what a failure means; only an `unattributed` one needs the dependency's probe. */
-    judge: required<Settlement, { claim: Claim; failure: Failure }>('judge'),
-    /** Tells the database, and keeps on telling it while the claim lasts. */
-    settle: required<SettleAnswer, { claim: Claim; settlement: Settlement }>('settle'),
-  },
   actions: {
-    noteFailure: assign({
-      failure: ({ context }, params: { error: unknown }) => context.failureOf(params.error),
-    }),
+    noteFailure: assign({ failure: (_, failure: Failure) => failure }),
     noteSettlement: assign({ settlement: (_, settlement: Settlement) => settlement, failure: null }),
+    noteAnswer: assign({ answer: (_, answer: SettleAnswer) => answer }),
   },
   guards: {
-    addressTooOld: ({ context }, params: { error: unknown }) =>
-      !context.resolvedAgain && context.failureOf(params.error).code === REFUSED_CODE,
+    addressTooOld: ({ context }, failure: Failure) => !context.resolvedAgain && failure.code === REFUSED_CODE,
     lost: (_, answer: SettleAnswer) => answer === 'lost',
     uploaded: ({ context }) => context.settlement?.outcome === 'uploaded',
     failed: ({ context: { settlement, claim } }) =>
@@ -127,7 +120,6 @@ export const attachmentMachine = words.createMachine({
   id: 'attachment',
   context: ({ input }) => ({
     claim: input.claim,
-    failureOf: input.failureOf,
     media: null,
     failure: null,
     settlement: null,
@@ -163,96 +155,83 @@ export const attachmentMachine = words.createMachine({
       },
       states: {
         resolving: {
-          invoke: {
-            id: 'resolve',
-            src: 'resolve',
-            input: ({ context }) => ({ claim: context.claim }),
-            onDone: { target: 'transferring', actions: assign({ media: ({ event }) => event.output }) },
-            onError: {
+          on: {
+            RESOLVED: { target: 'transferring', actions: assign({ media: ({ event }) => event.media }) },
+            BROKE: {
               target: 'judging',
-              actions: { type: 'noteFailure', params: ({ event }) => ({ error: event.error }) },
+              actions: { type: 'noteFailure', params: ({ event }) => event.failure },
             },
           },
         },
         transferring: {
-          invoke: {
-            id: 'transfer',
-            src: 'transfer',
-            input: ({ context }) => ({ claim: context.claim, media: known(context.media, 'media') }),
-            onDone: {
+          on: {
+            STORED: {
               target: 'settling',
               actions: {
                 type: 'noteSettlement',
-                params: ({ event }) => ({ outcome: 'uploaded', ...event.output }),
+                params: ({ event }) => ({ outcome: 'uploaded', ...event.object }),
               },
             },
-            onError: [
+            BROKE: [
               {
-                guard: { type: 'addressTooOld', params: ({ event }) => ({ error: event.error }) },
+                guard: { type: 'addressTooOld', params: ({ event }) => event.failure },
                 target: 'resolving',
                 actions: assign({ resolvedAgain: true, media: null }),
               },
               {
                 target: 'judging',
-                actions: { type: 'noteFailure', params: ({ event }) => ({ error: event.error }) },
+                actions: { type: 'noteFailure', params: ({ event }) => event.failure },
               },
             ],
           },
         },
         judging: {
-          invoke: {
-            id: 'judge',
-            src: 'judge',
-            input: ({ context }) => ({ claim: context.claim, failure: known(context.failure, 'failure') }),
-            onDone: {
+          on: {
+            JUDGED: {
               target: 'settling',
-              actions: { type: 'noteSettlement', params: ({ event }) => event.output },
+              actions: { type: 'noteSettlement', params: ({ event }) => event.settlement },
             },
-            onError: {
+            BROKE: {
               target: 'settling',
               actions: {
                 type: 'noteSettlement',
-                params: ({ context, event }) => {
-                  const { code, message } = context.failureOf(event.error)
-                  return { outcome: 'interrupted', code, message, retryInMs: JUDGE_BROKEN_DELAY_MS }
-                },
+                params: ({ event: { failure } }) => ({
+                  outcome: 'interrupted',
+                  code: failure.code,
+                  message: failure.message,
+                  retryInMs: JUDGE_BROKEN_DELAY_MS,
+                }),
               },
             },
           },
         },
         settling: {
-          on: { INTERRUPT: {} },
-          invoke: {
-            id: 'settle',
-            src: 'settle',
-            input: ({ context }) => ({
-              claim: context.claim,
-              settlement: known(context.settlement, 'settlement'),
-            }),
-            onDone: [
+          on: {
+            INTERRUPT: {},
+            ANSWERED: [
               {
-                guard: { type: 'lost', params: ({ event }) => event.output },
+                guard: { type: 'lost', params: ({ event }) => event.answer },
                 target: '#attachment.released',
-                actions: assign({ answer: ({ event }) => event.output }),
+                actions: { type: 'noteAnswer', params: ({ event }) => event.answer },
               },
               {
                 guard: 'uploaded',
                 target: '#attachment.UPLOADED',
-                actions: assign({ answer: ({ event }) => event.output }),
+                actions: { type: 'noteAnswer', params: ({ event }) => event.answer },
               },
               {
                 guard: 'failed',
                 target: '#attachment.FAILED',
-                actions: assign({ answer: ({ event }) => event.output }),
+                actions: { type: 'noteAnswer', params: ({ event }) => event.answer },
               },
               {
                 target: '#attachment.PENDING',
-                actions: assign({ answer: ({ event }) => event.output }),
+                actions: { type: 'noteAnswer', params: ({ event }) => event.answer },
               },
             ],
-            onError: {
+            BROKE: {
               target: '#attachment.released',
-              actions: { type: 'noteFailure', params: ({ event }) => ({ error: event.error }) },
+              actions: { type: 'noteFailure', params: ({ event }) => event.failure },
             },
           },
         },
@@ -270,9 +249,3 @@ export const attachmentMachine = words.createMachine({
 })
 
 export type AttachmentSnapshot = SnapshotFrom<typeof attachmentMachine>
-
-/** A state is only entered with what it needs; if that is ever untrue the machine is wrong, not the data. */
-function known<T>(value: T | null, what: string): T {
-  if (value === null) throw new Error(`attachment machine: no ${what} in this state`)
-  return value
-}

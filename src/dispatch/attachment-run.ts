@@ -1,5 +1,7 @@
-import { type Actor, createActor, fromPromise } from 'xstate'
+import { createActor } from 'xstate'
 import {
+  type AttachmentContext,
+  type AttachmentEvent,
   type AttachmentOutput,
   type AttachmentSnapshot,
   attachmentMachine,
@@ -43,66 +45,94 @@ export interface AttachmentRun {
 
 export type StartAttachment = (claim: Claim) => AttachmentRun
 
-/** Binds the machine to its work once; each claim then costs one root actor (4.5 KB, 0.09 ms). */
-export function attachmentStarter(work: AttachmentWork): StartAttachment {
-  const machine = attachmentMachine.provide({
-    actors: {
-      resolve: fromPromise(({ input, signal }) => work.resolve(input.claim, signal)),
-      transfer: fromPromise(({ input, signal }) => work.transfer(input.claim, input.media, signal)),
-      judge: fromPromise(({ input }) => work.judge(input.claim, input.failure)),
-      settle: fromPromise(({ input, signal }) => work.settle(input.claim, input.settlement, signal)),
-    },
-  })
-  return claim =>
-    startRun(createActor(machine, { input: { claim, failureOf: work.failureOf } }), claim, work.failureOf)
-}
+/** A root actor for each claim: 5 KB, and 33 µs of CPU time from its start to its end. */
+export const attachmentStarter =
+  (work: AttachmentWork): StartAttachment =>
+  claim =>
+    startRun(work, claim)
 
-function startRun(
-  actor: Actor<typeof attachmentMachine>,
-  claim: Claim,
-  failureOf: AttachmentWork['failureOf'],
-): AttachmentRun {
+function startRun(work: AttachmentWork, claim: Claim): AttachmentRun {
+  const actor = createActor(attachmentMachine, { input: { claim } })
+  let state = 'waiting'
+  /** The work of that state. */
+  let underWay: AbortController | undefined
   let startedAt = 0
   let laneMs = 0
   let leaveLane: (() => void) | undefined
-  const freeLane = () => {
+  let finish: (output: AttachmentOutput) => void = () => undefined
+  const done = new Promise<FinishedRun>(resolve => {
+    finish = output => {
+      freeLane()
+      const waitMs = startedAt === 0 ? 0 : Math.max(0, startedAt - Date.parse(claim.dueAt))
+      resolve({ claim, output, waitMs, laneMs })
+    }
+  })
+
+  function freeLane(): void {
     if (leaveLane === undefined) return
     laneMs = Math.max(0, Date.now() - startedAt)
     leaveLane()
     leaveLane = undefined
   }
-  const done = new Promise<FinishedRun>(resolve => {
-    const finish = (output: AttachmentOutput) => {
-      freeLane()
-      const waitMs = startedAt === 0 ? 0 : Math.max(0, startedAt - Date.parse(claim.dueAt))
-      resolve({ claim, output, waitMs, laneMs })
+
+  function follow(snapshot: AttachmentSnapshot): void {
+    const now = innermost(snapshot.value)
+    if (now !== state) {
+      state = now
+      abort()
+      if (!IN_LANE.has(now)) freeLane()
+      const begin = WORK[now]
+      if (begin !== undefined) carryOut(begin, snapshot.context).catch(breakOff)
     }
-    actor.subscribe({
-      next: snapshot => {
-        if (!needsLane(snapshot)) freeLane()
-        if (snapshot.output !== undefined) finish(snapshot.output)
-      },
-      // A fault in the machine itself costs this claim, and neither its lane nor the daemon.
-      error: error => finish({ lost: true, failure: failureOf(error) }),
-    })
-  })
+    if (snapshot.output !== undefined) finish(snapshot.output)
+  }
+
+  function abort(): void {
+    const left = underWay
+    underWay = undefined
+    left?.abort()
+  }
+
+  async function carryOut(begin: Begin, context: AttachmentContext): Promise<void> {
+    const controller = new AbortController()
+    underWay = controller
+    let event: AttachmentEvent
+    try {
+      event = await begin(work, context, controller.signal)
+    } catch (error) {
+      event = { type: 'BROKE', failure: work.failureOf(error) }
+    }
+    // Whoever left its state in the meantime is not told how it went.
+    if (underWay !== controller) return
+    underWay = undefined
+    actor.send(event)
+  }
+
+  /** A fault in the machine itself costs this claim, and neither its lane nor the daemon. */
+  function breakOff(error: unknown): void {
+    abort()
+    actor.stop()
+    finish({ lost: true, failure: work.failureOf(error) })
+  }
+
+  actor.subscribe({ next: follow, error: breakOff })
   actor.start()
   return {
     claim,
     done,
-    state: () => innermost(actor.getSnapshot().value),
+    state: () => state,
     runInLane: () =>
       new Promise(resolve => {
-        if (!actor.getSnapshot().matches('waiting')) return resolve()
+        if (state !== 'waiting') return resolve()
         startedAt = Date.now()
         leaveLane = resolve
         actor.send({ type: 'START' })
       }),
     loseLease: () => actor.send({ type: 'LEASE_LOST' }),
-    settling: () => actor.getSnapshot().matches({ UPLOADING: 'settling' }),
+    settling: () => state === 'settling',
     interrupt: (reason, retryInMs) => actor.send({ type: 'INTERRUPT', reason, retryInMs }),
     interruptIfWaiting: (reason, retryInMs) => {
-      if (actor.getSnapshot().matches('waiting')) actor.send({ type: 'INTERRUPT', reason, retryInMs })
+      if (state === 'waiting') actor.send({ type: 'INTERRUPT', reason, retryInMs })
     },
   }
 }
@@ -113,4 +143,34 @@ const innermost = (value: AttachmentSnapshot['value']): string =>
 /** Beside these it waits for the database, or is through. */
 const IN_LANE: ReadonlySet<string> = new Set(['waiting', 'resolving', 'transferring', 'judging'])
 
-const needsLane = (snapshot: AttachmentSnapshot): boolean => IN_LANE.has(innermost(snapshot.value))
+type Begin = (
+  work: AttachmentWork,
+  context: AttachmentContext,
+  signal: AbortSignal,
+) => Promise<AttachmentEvent>
+
+/** What is done in a state of the machine, and the event that says how it went well. */
+const WORK: Readonly<Record<string, Begin>> = {
+  resolving: async (work, { claim }, signal) => ({
+    type: 'RESOLVED',
+    media: await work.resolve(claim, signal),
+  }),
+  transferring: async (work, { claim, media }, signal) => ({
+    type: 'STORED',
+    object: await work.transfer(claim, known(media, 'media'), signal),
+  }),
+  judging: async (work, { claim, failure }) => ({
+    type: 'JUDGED',
+    settlement: await work.judge(claim, known(failure, 'failure')),
+  }),
+  settling: async (work, { claim, settlement }, signal) => ({
+    type: 'ANSWERED',
+    answer: await work.settle(claim, known(settlement, 'settlement'), signal),
+  }),
+}
+
+/** A state is only entered with what it needs; if that is ever untrue the machine is wrong, not the data. */
+function known<T>(value: T | null, what: string): T {
+  if (value === null) throw new Error(`attachment machine: no ${what} in this state`)
+  return value
+}
