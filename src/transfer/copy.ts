@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { Readable } from 'node:stream'
 import type { Claim, Dependency, Note, ResolvedMedia, StoredObject } from '../attachment.ts'
 import type { TransferConfig, TransferTimeouts } from './config.ts'
 import { explainsPage, type Look, lookAt, SNIFF_BYTES, servedType, typeAgrees } from './content.ts'
@@ -57,11 +58,12 @@ export async function copyMedia(
       const found = await findStored(storage, claim, expected.sha256, inTime)
       if (found !== null) return found
     }
-    const download = await whatsapp.openDownload(media, inTime)
+    const small = expected.size !== null && expected.size <= GATHER_LIMIT
+    const download = await whatsapp.openDownload(media, small ? GATHER_LIMIT : null, inTime)
     try {
       return await carry(parts, copy, download, inTime)
     } finally {
-      download.body.destroy()
+      if (isStream(download.body)) download.body.destroy()
     }
   })
 }
@@ -74,12 +76,7 @@ async function carry(
 ): Promise<StoredObject> {
   const { expected } = copy
   const { maxFileSize } = parts.config
-  const large = (expected.size ?? download.length ?? 0) > GATHER_LIMIT
-  const head = await gather(download.body, Math.min(large ? SNIFF_BYTES : GATHER_LIMIT, maxFileSize)).catch(
-    error => {
-      throw noAnswer('whatsapp', error)
-    },
-  )
+  const head = await headOf(expected, download, maxFileSize)
   const look = await lookAt(firstBytes(head), head.ended, expected.mimeType)
   const wrong = (why: string) => wrongBytes(expected, look.page, why)
   if (expected.size !== null && download.length !== null && download.length !== expected.size) {
@@ -101,17 +98,38 @@ async function carry(
     return stored(copy, contentType, look, await send(parts.storage, copy, upload, () => arrived, signal))
   }
 
+  if (!isStream(download.body)) throw wrong(wrongSize(expected.size ?? 0, 'More'))
   const inspector = new Inspector({ expected, maxFileSize, tooLarge: () => tooLarge(maxFileSize), wrong })
   copy.waitsFor = () =>
     inspector.arrived === undefined && inspector.readableLength === 0 ? 'whatsapp' : 'storage'
-  join(head, download, inspector)
+  join(head, download.body, inspector)
   const upload = { ...target, body: inspector, length: expected.size ?? download.length }
   const sent = await send(parts.storage, copy, upload, () => inspector.arrived, signal)
   return stored(copy, contentType, look, sent)
 }
 
+const isStream = (body: Download['body']): body is Readable => body instanceof Readable
+
+/** The beginning of the download, or all of it when that is short. */
+async function headOf(
+  expected: Expectation,
+  { body, length }: Download,
+  maxFileSize: number,
+): Promise<Gathered> {
+  if (!isStream(body)) {
+    if (body.end === 'broken') throw noAnswer('whatsapp', body.error)
+    return { chunks: [body.body], size: body.body.length, ended: body.end === 'whole' }
+  }
+  const large = (expected.size ?? length ?? 0) > GATHER_LIMIT
+  try {
+    return await gather(body, Math.min(large ? SNIFF_BYTES : GATHER_LIMIT, maxFileSize))
+  } catch (error) {
+    throw noAnswer('whatsapp', error)
+  }
+}
+
 /** The rest of the download follows its head through the inspector; either's end is the other's. */
-function join(head: Gathered, { body }: Download, inspector: Inspector): void {
+function join(head: Gathered, body: Readable, inspector: Inspector): void {
   const broken = () => {
     if (!body.readableEnded && !inspector.destroyed)
       inspector.destroy(noAnswer('whatsapp', body.errored ?? new Error('ended early')))

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { Agent, type Dispatcher } from 'undici'
+import { type CollectedAnswer, collect } from './collect.ts'
 import type { TransferTimeouts } from './config.ts'
 import type { Headers } from './rate-headers.ts'
 
@@ -8,21 +9,28 @@ export interface Request {
   readonly path: string
   readonly method: Dispatcher.HttpMethod
   readonly headers: Record<string, string>
-  readonly body?: string | Buffer | Readable | null
+  readonly body?: string | Buffer | null
   /** Aborted, the request rejects with its reason. */
   readonly signal: AbortSignal
+}
+
+export interface StreamingRequest extends Omit<Request, 'body'> {
+  readonly body?: string | Buffer | Readable | null
   readonly highWaterMark?: number
 }
 
 export interface Answer {
   readonly statusCode: number
   readonly headers: Headers
-  readonly body: Readable & { text(): Promise<string> }
+  readonly body: Readable
 }
 
 /** What of undici is used. */
 export interface Http {
-  request(request: Request): Promise<Answer>
+  /** For a body that may be large, here or there: it streams. */
+  request(request: StreamingRequest): Promise<Answer>
+  /** For an answer that is wanted whole, and of a longer one the first `limit` bytes or a little more. */
+  collect(request: Request, limit: number): Promise<CollectedAnswer>
 }
 
 /** The ways to Meta and to Storage: a pool each, so that neither waits behind the other. */
@@ -45,10 +53,15 @@ export function openConnections(concurrency: number, timeouts: TransferTimeouts)
   const meta = new Agent(pool)
   const storage = new Agent(pool)
   return {
-    meta,
-    storage,
+    meta: over(meta),
+    storage: over(storage),
     close: async () => {
       await Promise.all([meta.destroy(), storage.destroy()])
     },
   }
 }
+
+const over = (agent: Agent): Http => ({
+  request: request => agent.request(request),
+  collect: (request, limit) => collect(agent, request, request.signal, limit),
+})

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
+import type { CollectedAnswer } from './collect.ts'
 import type { TransferConfig, TransferTimeouts } from './config.ts'
 import { withDeadline } from './deadline.ts'
 import { noAnswer, tooSlow } from './failure.ts'
-import { parseJson, readText } from './gather.ts'
-import type { Answer, Http, Request } from './http.ts'
+import { ANSWER_LIMIT, collected, parseJson } from './gather.ts'
+import type { Answer, Http, Request, StreamingRequest } from './http.ts'
 import { bucketSegment, keyFault } from './object-key.ts'
 import { isRecord } from './rate-headers.ts'
 import { alreadyExists, isMissing, storageAnswer, storageFailure } from './storage-errors.ts'
@@ -78,28 +79,38 @@ export function createStorage(config: StorageConfig, timeouts: TransferTimeouts,
   const prefix = `${base.pathname.replace(/\/+$/, '')}/storage/v1`
   const auth = authHeaders(config.supabaseKey, config.version)
 
-  async function send(
+  const requestOf = (
     method: Request['method'],
     path: string,
     signal: AbortSignal,
-    content: { body?: string | Buffer | Readable; headers?: Record<string, string> } = {},
-  ): Promise<Answer> {
-    const headers = { ...auth, ...content.headers }
-    try {
-      const body = content.body ?? null
-      return await http.request({ origin: base.origin, path: prefix + path, method, headers, body, signal })
-    } catch (error) {
-      throw noAnswer('storage', error)
+    headers: Record<string, string> = {},
+  ): Request => ({
+    origin: base.origin,
+    path: prefix + path,
+    method,
+    headers: { ...auth, ...headers },
+    signal,
+  })
+
+  async function told(asking: Promise<CollectedAnswer>): Promise<RefusedAnswer> {
+    const { statusCode, headers, body, end, error } = await asking.catch(thrown => {
+      throw noAnswer('storage', thrown)
+    })
+    if (end === 'broken') throw noAnswer('storage', error)
+    return {
+      status: statusCode,
+      headers,
+      text: body.toString('utf8').replaceAll(config.supabaseKey, '[secret]'),
     }
   }
 
-  async function read(answer: Answer): Promise<RefusedAnswer> {
-    const text = await readText(answer).catch(error => {
+  const ask = (request: Request, body: string | Buffer | null): Promise<RefusedAnswer> =>
+    told(http.collect({ ...request, body }, ANSWER_LIMIT))
+
+  const stream = (request: StreamingRequest): Promise<Answer> =>
+    http.request(request).catch(error => {
       throw noAnswer('storage', error)
     })
-    const safe = text.replaceAll(config.supabaseKey, '[secret]')
-    return { status: answer.statusCode, headers: answer.headers, text: safe }
-  }
 
   /** A small call with JSON in and out, under its own deadline. */
   function call(
@@ -108,13 +119,11 @@ export function createStorage(config: StorageConfig, timeouts: TransferTimeouts,
     signal: AbortSignal,
     content?: unknown,
   ): Promise<RefusedAnswer> {
-    const sent =
-      content === undefined
-        ? {}
-        : { body: JSON.stringify(content), headers: { 'content-type': 'application/json' } }
+    const body = content === undefined ? null : JSON.stringify(content)
+    const headers: Record<string, string> = body === null ? {} : { 'content-type': 'application/json' }
     const late = () => tooSlow('storage', timeouts.callMs)
-    return withDeadline(signal, timeouts.callMs, late, async inTime =>
-      read(await send(method, path, inTime, sent)),
+    return withDeadline(signal, timeouts.callMs, late, inTime =>
+      ask(requestOf(method, path, inTime, headers), body),
     )
   }
 
@@ -125,7 +134,10 @@ export function createStorage(config: StorageConfig, timeouts: TransferTimeouts,
         'content-type': contentType,
         ...(length === null ? {} : { 'content-length': String(length) }),
       }
-      const answer = await read(await send('POST', path, signal, { body, headers }))
+      const request = requestOf('POST', path, signal, headers)
+      const answer = await (Buffer.isBuffer(body)
+        ? ask(request, body)
+        : told(stream({ ...request, body }).then(answer => collected(answer))))
       if (answer.status !== 200) {
         if (alreadyExists(storageAnswer(answer))) return 'exists'
         throw storageFailure(answer, Date.now())
@@ -148,8 +160,8 @@ export function createStorage(config: StorageConfig, timeouts: TransferTimeouts,
     hashObject(bucket, key, signal) {
       const late = () => tooSlow('storage', timeouts.copyMs)
       return withDeadline(signal, timeouts.copyMs, late, async inTime => {
-        const answer = await send('GET', objectPath('/object/', bucket, key), inTime)
-        if (answer.statusCode !== 200) return missingOrThrow(await read(answer))
+        const answer = await stream(requestOf('GET', objectPath('/object/', bucket, key), inTime))
+        if (answer.statusCode !== 200) return missingOrThrow(await told(collected(answer)))
         const hash = createHash('sha256')
         let size = 0
         try {

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
-import type { Answer } from '../../src/transfer/http.ts'
+import { collected } from '../../src/transfer/gather.ts'
+import type { Answer, Http } from '../../src/transfer/http.ts'
 
 /** A body that is there as a whole. */
 class WholeBody extends Readable {
@@ -13,10 +14,6 @@ class WholeBody extends Readable {
   override _read(): void {
     this.push(this.#bytes)
     this.push(null)
-  }
-
-  async text(): Promise<string> {
-    return this.#bytes.toString('utf8')
   }
 }
 
@@ -32,10 +29,6 @@ class CutBody extends Readable {
   override _read(): void {
     this.push(this.#bytes)
     this.destroy(Object.assign(new Error('simulated cut'), { code: 'ECONNRESET' }))
-  }
-
-  text(): Promise<string> {
-    return Promise.reject(new Error('simulated cut'))
   }
 }
 
@@ -62,3 +55,9 @@ export function asAnswer({ status, bytes, headers, cutAt }: Reply): Answer {
     body: cutAt === undefined ? new WholeBody(bytes) : new CutBody(bytes.subarray(0, cutAt)),
   }
 }
+
+/** Both ways of asking, by one that streams. */
+export const httpBy = (request: Http['request']): Http => ({
+  request,
+  collect: async (asked, limit) => collected(await request(asked), limit),
+})

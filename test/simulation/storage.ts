@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { DEFAULT_TIMEOUTS } from '../../src/transfer/config.ts'
-import type { Answer, Http, Request } from '../../src/transfer/http.ts'
+import type { Http, StreamingRequest } from '../../src/transfer/http.ts'
 import { isRecord } from '../../src/transfer/rate-headers.ts'
-import { asAnswer, json, type Reply } from './answers.ts'
+import { asAnswer, httpBy, json, type Reply } from './answers.ts'
 import { exchange } from './exchange.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { World } from './world.ts'
@@ -24,43 +24,39 @@ const BUCKET = 'attachments'
 export function storageFor(world: World, process: SimulatedProcess, closed: AbortSignal): Http {
   const { objects } = world
 
-  return {
-    request: async request => {
-      const path = request.path.slice(PREFIX.length)
-      const body = await read(request.body)
-      const attachment = attachmentIn(
-        `${path} ${/^\/object\/(?:move|list)/.test(path) ? body.toString() : ''}`,
-      )
-      const item = attachment === undefined ? undefined : world.itemOf(attachment)
-      const own = isProbe(path, body)
-      const what = `${request.method} ${own ? 'probe' : path} ${path.includes('/list/') || request.method === 'DELETE' ? (own ? '' : body.toString()) : ''}`
-      const trouble = (duringOutage: boolean) =>
-        item?.troubles.push({ at: world.time.now(), channel: 'storage', duringOutage })
-      const writes = request.method === 'POST' && path.startsWith('/object/') && !path.includes('/list/')
-      if (item !== undefined && writes) world.judge.worksOn(process, item, 'stores')
-      const answered = await exchange(world, process, {
-        dependency: 'storage',
-        what: what.trim(),
-        signal: AbortSignal.any([request.signal, closed]),
-        patience: DEFAULT_TIMEOUTS.answerMs,
-        onNoAnswer: trouble,
-        carryOut: () => {
-          const kind = world.weather.outage('storage', process.name)?.kind
-          const general = generalTrouble(kind)
-          if (general !== undefined) {
-            trouble(true)
-            return general
-          }
-          return carryOut(request, path, body)
-        },
-        onAnswer: said => {
-          if (own && request.method === 'DELETE' && said.status === 200)
-            world.judge.probeWorked(process, 'storage')
-        },
-      })
-      return asAnswer(answered) satisfies Answer
-    },
-  }
+  return httpBy(async request => {
+    const path = request.path.slice(PREFIX.length)
+    const body = await read(request.body)
+    const attachment = attachmentIn(`${path} ${/^\/object\/(?:move|list)/.test(path) ? body.toString() : ''}`)
+    const item = attachment === undefined ? undefined : world.itemOf(attachment)
+    const own = isProbe(path, body)
+    const what = `${request.method} ${own ? 'probe' : path} ${path.includes('/list/') || request.method === 'DELETE' ? (own ? '' : body.toString()) : ''}`
+    const trouble = (duringOutage: boolean) =>
+      item?.troubles.push({ at: world.time.now(), channel: 'storage', duringOutage })
+    const writes = request.method === 'POST' && path.startsWith('/object/') && !path.includes('/list/')
+    if (item !== undefined && writes) world.judge.worksOn(process, item, 'stores')
+    const answered = await exchange(world, process, {
+      dependency: 'storage',
+      what: what.trim(),
+      signal: AbortSignal.any([request.signal, closed]),
+      patience: DEFAULT_TIMEOUTS.answerMs,
+      onNoAnswer: trouble,
+      carryOut: () => {
+        const kind = world.weather.outage('storage', process.name)?.kind
+        const general = generalTrouble(kind)
+        if (general !== undefined) {
+          trouble(true)
+          return general
+        }
+        return carryOut(request, path, body)
+      },
+      onAnswer: said => {
+        if (own && request.method === 'DELETE' && said.status === 200)
+          world.judge.probeWorked(process, 'storage')
+      },
+    })
+    return asAnswer(answered)
+  })
 
   function generalTrouble(kind: string | undefined): Reply | undefined {
     switch (kind) {
@@ -79,7 +75,7 @@ export function storageFor(world: World, process: SimulatedProcess, closed: Abor
     }
   }
 
-  function carryOut(request: Request, path: string, body: Buffer): Reply {
+  function carryOut(request: StreamingRequest, path: string, body: Buffer): Reply {
     const key = path.replace(/^\/object\/(?:info\/)?attachments\//, '')
     if (path.startsWith('/bucket/')) return json(200, { id: BUCKET, name: BUCKET })
     if (path === '/object/move') return move(body)

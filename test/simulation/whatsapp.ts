@@ -1,6 +1,6 @@
 import { DEFAULT_TIMEOUTS } from '../../src/transfer/config.ts'
-import type { Answer, Http, Request } from '../../src/transfer/http.ts'
-import { asAnswer, json, type Reply } from './answers.ts'
+import type { Answer, Http, StreamingRequest } from '../../src/transfer/http.ts'
+import { asAnswer, httpBy, json, type Reply } from './answers.ts'
 import { exchange } from './exchange.ts'
 import { type Channel, type Item, type ItemFault, shows, WEEK_MS } from './items.ts'
 import type { SimulatedProcess } from './process.ts'
@@ -29,18 +29,16 @@ export function whatsappFor(world: World, process: SimulatedProcess, closed: Abo
     return shown
   }
 
-  return {
-    request: request => {
-      const url = new URL(request.path, request.origin)
-      return request.origin === GRAPH ? askGraph(url, request) : askMediaHost(url, request)
-    },
-  }
+  return httpBy(request => {
+    const url = new URL(request.path, request.origin)
+    return request.origin === GRAPH ? askGraph(url, request) : askMediaHost(url, request)
+  })
 
   async function ask(
     what: string,
     channel: Channel,
     item: Item | undefined,
-    request: Request,
+    request: StreamingRequest,
     reply: () => Reply,
   ): Promise<Answer> {
     const answered = await exchange(world, process, {
@@ -63,7 +61,7 @@ export function whatsappFor(world: World, process: SimulatedProcess, closed: Abo
     return asAnswer(answered)
   }
 
-  function askGraph(url: URL, request: Request): Promise<Answer> {
+  function askGraph(url: URL, request: StreamingRequest): Promise<Answer> {
     const id = url.pathname.split('/').at(-1) ?? ''
     const item = world.items.get(id)
     const what = item === undefined ? 'probes graph' : `resolves ${id}`
@@ -114,7 +112,7 @@ export function whatsappFor(world: World, process: SimulatedProcess, closed: Abo
     })
   }
 
-  function askMediaHost(url: URL, request: Request): Promise<Answer> {
+  function askMediaHost(url: URL, request: StreamingRequest): Promise<Answer> {
     const item = world.items.get(url.searchParams.get('mid') ?? '')
     const what = item === undefined ? 'knocks at the media host' : `downloads ${item.mediaId}`
     if (item !== undefined) world.judge.worksOn(process, item, 'downloads')

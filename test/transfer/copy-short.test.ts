@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
-import type { Answer, Http } from '../../src/transfer/http.ts'
+import { collected } from '../../src/transfer/gather.ts'
+import type { Http } from '../../src/transfer/http.ts'
 import { createTransfer } from '../../src/transfer/index.ts'
 import { failsWith } from './scene.ts'
 import { claimOf, KEY, patient, sha256, TOKEN } from './servers.ts'
@@ -19,21 +20,15 @@ class ArrivedBody extends Readable {
     this.push(this.#bytes)
     this.push(null)
   }
-
-  async text(): Promise<string> {
-    return this.#bytes.toString()
-  }
 }
 
-function answering(answer: (path: string) => Buffer): Http {
-  return {
-    request: async ({ path }): Promise<Answer> => ({
-      statusCode: 200,
-      headers: {},
-      body: new ArrivedBody(answer(path)),
-    }),
-  }
-}
+const http = (request: Http['request']): Http => ({
+  request,
+  collect: async (asked, limit) => collected(await request(asked), limit),
+})
+
+const answering = (answer: (path: string) => Buffer): Http =>
+  http(async ({ path }) => ({ statusCode: 200, headers: {}, body: new ArrivedBody(answer(path)) }))
 
 test('a short body in place of a large file fails at once, also when it had ended with its first bytes', {
   timeout: 10_000,
@@ -66,12 +61,10 @@ test('a short body in place of a large file fails at once, also when it had ende
     },
     {
       meta,
-      storage: {
-        request: async ({ body }) => {
-          if (body instanceof Readable) for await (const _chunk of body);
-          throw new Error('nothing whole came')
-        },
-      },
+      storage: http(async ({ body }) => {
+        if (body instanceof Readable) for await (const _chunk of body);
+        throw new Error('nothing whole came')
+      }),
       close: async () => undefined,
     },
   )

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import { request } from 'undici'
-import { gather, joined, parseJson, readText } from '../../src/transfer/gather.ts'
-import { serve } from './servers.ts'
+import { collected, gather, joined, parseJson } from '../../src/transfer/gather.ts'
+import { serve, serveEndlessly } from './servers.ts'
 
 test('a short body comes whole', async () => {
   const body = new PassThrough()
@@ -55,23 +55,25 @@ test('a body that breaks off rejects, and one that breaks later does not bring t
 })
 
 test('of an endless answer only the beginning is read', async t => {
-  let closed: Promise<unknown> | undefined
-  const server = await serve(t, (request, response) => {
-    closed = new Promise(resolve => request.socket.once('close', resolve))
-    const more = () => {
-      while (response.write(Buffer.alloc(60_000, 0x61)));
-    }
-    response.on('drain', more)
-    more()
-  })
-  const text = await readText(await request(server.url))
-  assert.ok(text.length > 256_000 && text.length < 400_000)
-  await closed
+  const { server, ended } = await serveEndlessly(t)
+  const { body, end } = await collected(await request(server.url))
+  assert.ok(body.length > 256_000 && body.length < 400_000)
+  assert.equal(end, 'cut')
+  await ended()
 })
 
-test('an answer of a declared length is read whole', async t => {
-  const server = await serve(t, (_request, response) => response.end('{"ä":1}'))
-  assert.equal(await readText(await request(server.url)), '{"ä":1}')
+test('an answer is read whole, and one that breaks off says so', async t => {
+  const server = await serve(t, (asked, response) => {
+    if (asked.url === '/whole') return void response.end('{"ä":1}')
+    response.writeHead(200, { 'content-length': '100' }).write('{')
+    response.on('close', () => {})
+    setImmediate(() => response.destroy())
+  })
+  const whole = await collected(await request(`${server.url}/whole`))
+  assert.deepEqual([whole.statusCode, whole.body.toString(), whole.end], [200, '{"ä":1}', 'whole'])
+  const broken = await collected(await request(`${server.url}/broken`))
+  assert.equal(broken.end, 'broken')
+  assert.ok(broken.error instanceof Error)
 })
 
 test('what is no JSON is undefined', () => {

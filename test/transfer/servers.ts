@@ -34,6 +34,20 @@ export async function serve(t: TestContext, handle: Handler): Promise<TestServer
   return own
 }
 
+/** A server whose answers have no end; `ended` resolves when the connection of the last one is closed. */
+export async function serveEndlessly(t: TestContext) {
+  let closed: Promise<unknown> | undefined
+  const server = await serve(t, (request, response) => {
+    closed = new Promise(resolve => request.socket.once('close', resolve))
+    const more = () => {
+      while (response.write(Buffer.alloc(60_000, 0x61)));
+    }
+    response.on('drain', more)
+    more()
+  })
+  return { server, ended: async () => void (await closed) }
+}
+
 export function json(response: ServerResponse, status: number, body: unknown, headers = {}): void {
   response.writeHead(status, { 'content-type': 'application/json', ...headers })
   response.end(JSON.stringify(body))

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { getEventListeners } from 'node:events'
+import { type TestContext, test } from 'node:test'
+import { Agent } from 'undici'
+import { collect } from '../../src/transfer/collect.ts'
+import { type Handler, patient, serve, serveEndlessly } from './servers.ts'
+
+const LIMIT = 100_000
+
+function agentFor(t: TestContext, connections = 4): Agent {
+  const agent = new Agent({ connections })
+  t.after(() => agent.destroy())
+  return agent
+}
+
+async function ask(t: TestContext, handle: Handler, limit = LIMIT) {
+  const server = await serve(t, handle)
+  return collect(agentFor(t), { origin: server.url, path: '/', method: 'GET' }, patient(), limit)
+}
+
+test('an answer of an announced length comes whole, in however many pieces', async t => {
+  const bytes = randomBytes(LIMIT)
+  const answer = await ask(t, (_, response) => {
+    response.writeHead(418, { 'content-length': String(LIMIT), 'x-odd': 'yes' })
+    for (let at = 0; at < LIMIT; at += 7001) response.write(bytes.subarray(at, at + 7001))
+    response.end()
+  })
+  assert.deepEqual([answer.statusCode, answer.headers['x-odd'], answer.end], [418, 'yes', 'whole'])
+  assert.ok(answer.body.equals(bytes))
+})
+
+test('so does one of an unknown length, and an empty one', async t => {
+  const bytes = randomBytes(60_000)
+  const answer = await ask(t, (request, response) => {
+    for (let at = 0; at < bytes.length; at += 37) response.write(bytes.subarray(at, at + 37))
+    response.end()
+    request.resume()
+  })
+  assert.ok(answer.body.equals(bytes))
+  const empty = await ask(t, (_, response) => response.writeHead(204).end())
+  assert.deepEqual([empty.statusCode, empty.body.length, empty.end], [204, 0, 'whole'])
+})
+
+test('what comes before the answer is no answer', async t => {
+  const answer = await ask(t, (_, response) => {
+    response.writeEarlyHints({ link: '</style.css>; rel=preload' })
+    response.end('ok')
+  })
+  assert.deepEqual([answer.statusCode, answer.body.toString()], [200, 'ok'])
+})
+
+test('of a longer one the beginning comes, a little more than the limit, and the connection ends', async t => {
+  const { server, ended } = await serveEndlessly(t)
+  const answer = await collect(
+    agentFor(t),
+    { origin: server.url, path: '/', method: 'GET' },
+    patient(),
+    LIMIT,
+  )
+  assert.equal(answer.end, 'cut')
+  assert.ok(answer.body.length > LIMIT && answer.body.length < LIMIT + 100_000)
+  assert.ok(answer.body.every(byte => byte === 0x61))
+  await ended()
+})
+
+test('one that breaks off says so, with what had come', async t => {
+  const answer = await ask(t, (_, response) => {
+    response.writeHead(200, { 'content-length': '10' })
+    response.write('half', () => response.destroy())
+  })
+  assert.deepEqual([answer.end, answer.body.toString()], ['broken', 'half'])
+  assert.ok(answer.error instanceof Error)
+})
+
+test('without any answer it rejects', async t => {
+  await assert.rejects(
+    ask(t, (_, response) => void response.destroy()),
+    /other side closed|socket hang up|ECONNRESET/,
+  )
+})
+
+test('given up, it rejects with the reason: before, while it waits for a connection, and in the middle', async t => {
+  const server = await serve(t, (request, response) => {
+    if (request.url === '/middle') response.writeHead(200, { 'content-length': '10' }).write('half')
+  })
+  const agent = agentFor(t, 1)
+  const reason = new Error('no longer wanted')
+  const asking = (path: string, signal: AbortSignal) =>
+    collect(agent, { origin: server.url, path, method: 'GET' }, signal, LIMIT)
+
+  await assert.rejects(asking('/', AbortSignal.abort(reason)), reason)
+  assert.equal(server.sockets.size, 0, 'nothing was asked')
+
+  const first = new AbortController()
+  const second = new AbortController()
+  const middle = asking('/middle', first.signal)
+  const queued = asking('/queued', second.signal)
+  second.abort(reason)
+  await assert.rejects(queued, reason)
+  first.abort(reason)
+  await assert.rejects(middle, reason)
+})
+
+test('a body that is sent arrives, and nothing listens to the signal afterwards', async t => {
+  const server = await serve(t, (request, response) => void request.pipe(response))
+  const controller = new AbortController()
+  const { signal } = controller
+  const body = randomBytes(50_000)
+  const headers = { 'content-length': '50000' }
+  const answer = await collect(
+    agentFor(t),
+    { origin: server.url, path: '/', method: 'POST', headers, body },
+    signal,
+    LIMIT,
+  )
+  assert.ok(answer.body.equals(body))
+  assert.equal(getEventListeners(signal, 'abort').length, 0)
+})
