@@ -6,6 +6,8 @@ import { describeError, UserError } from '../../errors.ts'
 export interface ReplicationOptions {
   readonly databaseUrl: string
   readonly publication: string
+  /** Whether anybody listens for such changes of that table; the rows of others are not read. */
+  wants(type: RowChange, schema: string, table: string): boolean
   /** Each message of the stream in commit order, one at a time: the stream waits for the answer. */
   onMessage(message: Pgoutput.Message): Promise<void>
   /** The stream is lost; it is taken up again by itself, without what was committed in between. */
@@ -13,6 +15,8 @@ export interface ReplicationOptions {
   /** The stream is back after it was lost. */
   onUp(): void
 }
+
+export type RowChange = 'INSERT' | 'UPDATE' | 'DELETE'
 
 export interface Replication {
   readonly connected: boolean
@@ -103,11 +107,10 @@ async function openSession(options: ReplicationOptions, slot: string): Promise<S
     if (shouldRespond) await confirm(service, lsn)
   })
   service.on('error', () => undefined)
-  const plugin = new TemporarySlot({
-    protoVersion: 1,
-    publicationNames: [options.publication],
-    messages: true,
-  })
+  const plugin = new TemporarySlot(
+    { protoVersion: 1, publicationNames: [options.publication], messages: true },
+    options.wants,
+  )
   const stop = async (): Promise<void> => {
     over = true
     await service.destroy()
@@ -137,8 +140,25 @@ async function confirm(service: LogicalReplicationService, lsn: string): Promise
     await service.acknowledge(`${(before >> 32n).toString(16)}/${(before & 0xffffffffn).toString(16)}`)
 }
 
-/** Creates its slot on the connection that reads it, so that it ends with it, and leaves all values as text. */
+/** The first byte of a row's message (PostgreSQL's "Logical Replication Message Formats"); its relation's oid follows. */
+const ROW_CHANGES: Readonly<Record<number, RowChange>> = { 73: 'INSERT', 85: 'UPDATE', 68: 'DELETE' }
+
+/** What a row becomes that nobody listens for. */
+const PASSED_OVER: Pgoutput.MessageOrigin = { tag: 'origin', originLsn: null, originName: '' }
+
+/**
+ * Creates its slot on the connection that reads it, so that it ends with it, leaves all values as text, and reads no
+ * row that nobody listens for: of an attachment's three changes the daemon hears one.
+ */
 class TemporarySlot extends PgoutputPlugin {
+  readonly #wants: ReplicationOptions['wants']
+  readonly #relations = new Map<number, Pgoutput.MessageRelation>()
+
+  constructor(options: ConstructorParameters<typeof PgoutputPlugin>[0], wants: ReplicationOptions['wants']) {
+    super(options)
+    this.#wants = wants
+  }
+
   override async start(client: Client, slotName: string, lastLsn: string): Promise<unknown> {
     await client.query(
       `CREATE_REPLICATION_SLOT "${slotName}" TEMPORARY LOGICAL pgoutput (SNAPSHOT 'nothing')`,
@@ -147,8 +167,14 @@ class TemporarySlot extends PgoutputPlugin {
   }
 
   override parse(buffer: Buffer): Pgoutput.Message {
+    const change = ROW_CHANGES[buffer[0] ?? 0]
+    const changed = change === undefined ? undefined : this.#relations.get(buffer.readInt32BE(1))
+    if (change !== undefined && changed !== undefined && !this.#wants(change, changed.schema, changed.name)) {
+      return PASSED_OVER
+    }
     const message = super.parse(buffer)
     if (message.tag === 'relation') {
+      this.#relations.set(message.relationOid, message)
       for (const column of message.columns) column.parser = (text: unknown) => text
     }
     return message

@@ -117,6 +117,7 @@ export async function startRealtime(options: RealtimeOptions): Promise<RealtimeS
     replication = await startReplication({
       databaseUrl: options.databaseUrl,
       publication,
+      wants: subscriptions.wants,
       onMessage: (message: Pgoutput.Message) => stream.handle(message),
       onDown(why) {
         log.warn({ why }, 'realtime: the stream of changes is lost')

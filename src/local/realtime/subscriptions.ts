@@ -18,6 +18,8 @@ export interface Subscriptions {
   /** Starts to listen for these claims, and says so in a `system` frame; until then an earlier one goes on. */
   open(subscriber: Subscriber, claims: Claims): void
   close(subscriber: Subscriber): void
+  /** Whether anybody listens, or is about to, for such changes of that table. */
+  wants(type: string, schema: string, table: string): boolean
   /** Sends one row to all who listen for it. */
   deliver(change: Change): Promise<void>
   /** Leaves everybody deaf, without a word, until they open anew. */
@@ -134,6 +136,10 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
       entries.delete(subscriber)
       entry?.endWait()
     },
+    wants: (type, schema, table) =>
+      [...entries.keys()].some(({ bindings }) =>
+        bindings.some(binding => wants(binding, type, schema, table)),
+      ),
     async deliver(change) {
       for (const [subscriber, entry] of [...entries]) {
         if (entry.listening) await deliverTo(subscriber, entry, change)
