@@ -18,6 +18,8 @@ export interface DispatcherOptions {
   readonly circuits: Pick<Circuits, 'firstOpen' | 'waitMs'>
   readonly leases: Leases
   readonly log: Log
+  /** Milliseconds on a clock that nobody can set. */
+  readonly now?: () => number
 }
 
 export interface ClaimAnswer {
@@ -69,7 +71,7 @@ const isSuspect = ({ lostLeases }: Claim): boolean => lostLeases >= SUSPICIOUS_L
 const MOST_UNSETTLED = 1000
 
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
-  const { concurrency, circuits, leases, log } = options
+  const { concurrency, circuits, leases, log, now = () => performance.now() } = options
   const lanes = new PQueue({ concurrency })
   const live = new Set<AttachmentRun>()
   /** Claimed beyond the lanes, so that none waits for a claim's round trip. */
@@ -77,6 +79,11 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   /** While lanes are busy a claim waits for this much room: at 32 lanes one call then brings 32 rows or more. */
   const leastRoom = Math.min(500, prefetch)
   let claimed = 0
+  /** Claims that lanes came to the end of since the last one was asked for. */
+  let through = 0
+  let askedAt = now()
+  /** As many as lanes come to the end of while a claim is under way: asked for later, it would find lanes empty. */
+  let ahead = 0
   /** A suspect is here, and nothing else is claimed before it is through. */
   let alone = false
   let claiming = false
@@ -86,7 +93,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   let drained: Promise<void> | undefined
   let tellIdle: (() => void) | undefined
 
-  const room = (): number => concurrency + prefetch - Math.max(claimed, live.size - MOST_UNSETTLED)
+  const room = (): number => concurrency + prefetch + ahead - Math.max(claimed, live.size - MOST_UNSETTLED)
 
   function look(): void {
     lookAgain = true
@@ -98,11 +105,15 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   async function claimSome(max: number): Promise<void> {
     claiming = true
-    const sentAt = performance.now()
+    const sentAt = now()
+    const perMs = through / Math.max(1, sentAt - askedAt)
+    through = 0
+    askedAt = sentAt
     try {
       // A claim takes half of its rows from those just announced; more ids would only be forgotten.
       const answer = await options.claim(options.takeWoken(Math.ceil(max / 2)), max)
       paused = answer.paused
+      ahead = Math.min(concurrency, Math.round(perMs * (now() - sentAt)))
       for (const id of answer.workerLost) log.error({ attachment: id, code: 'worker_lost' }, 'failed')
       for (const claim of answer.claims) take(claim, sentAt)
       // A full answer means that more is due; any other ends it until the next wake-up or sweep.
@@ -137,6 +148,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   async function runInLane(run: AttachmentRun): Promise<void> {
     await lanes.add(run.runInLane)
     claimed--
+    through++
     if (lookAgain) look()
   }
 

@@ -11,13 +11,21 @@ export interface WakeSet {
 
 export function createWakeSet(limit = WAKE_SET_LIMIT): WakeSet {
   const ids = new Set<number>()
+  /** The same, the lowest first once they are sorted. */
+  let list: number[] = []
+  let sorted = true
   return {
     add(id) {
-      if (ids.size < limit) ids.add(id)
+      if (ids.size >= limit || ids.has(id)) return
+      ids.add(id)
+      sorted &&= id > (list.at(-1) ?? Number.NEGATIVE_INFINITY)
+      list.push(id)
     },
     take(most) {
-      // Ids arrive nearly in order, so the sort is cheap: 10,000 of them take about 1 ms.
-      const newest = [...ids].sort((a, b) => b - a).slice(0, Math.max(0, most))
+      // Mostly they have come in order. Sorting 10,000 for every claim was a hundredth of a busy daemon's time.
+      if (!sorted) list = list.sort((a, b) => a - b)
+      sorted = true
+      const newest = list.splice(Math.max(0, list.length - Math.max(0, most))).reverse()
       for (const id of newest) ids.delete(id)
       return newest
     },

@@ -5,7 +5,7 @@ import type { Holder } from '../../src/dispatch/leases.ts'
 import { door, heldWork, SILENT, settled } from './support.ts'
 
 /** A dispatcher with real actors whose claims, lanes and settlements all wait for the test. */
-export function bench(concurrency: number) {
+export function bench(concurrency: number, now = () => 0) {
   const held = heldWork()
   const claiming = door<[readonly number[], number], ClaimAnswer>()
   const finished: FinishedRun[] = []
@@ -26,6 +26,7 @@ export function bench(concurrency: number) {
       stop: () => leases.clear(),
     },
     log: SILENT,
+    now,
   })
   const give = async (claims: readonly Claim[], paused = false) => {
     claiming.at(claiming.calls.length - 1).resolve({ paused, claims, workerLost: [] })

@@ -37,6 +37,23 @@ describe('claiming', () => {
     assert.equal(dispatcher.counts().claimed, 8)
   })
 
+  test('at speed the next claim is asked for before lanes are empty, by as much as a claim takes', async () => {
+    let now = 0
+    const { asked, lookAndGive, give, endLane, begun } = bench(4, () => now)
+    await lookAndGive(claimsFrom(1, 8))
+    now = 20
+    for (const lane of [0, 1, 2, 3]) await endLane(lane)
+    assert.deepEqual(asked(), [8, 4])
+    now = 30
+    // Four lanes ended in 20 ms, and the answer took 10: two more than before are wanted.
+    await give(claimsFrom(9, 4))
+    await endLane(4)
+    assert.deepEqual(asked(), [8, 4])
+    await endLane(5)
+    assert.deepEqual(asked(), [8, 4, 4])
+    assert.equal(begun().length, 10, 'two still wait for a lane')
+  })
+
   test('an answer that is not full ends it until the next look', async () => {
     const { dispatcher, asked, lookAndGive, endLane } = bench(2)
     await lookAndGive(claimsFrom(1, 3))
