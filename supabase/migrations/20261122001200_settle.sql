@@ -1,7 +1,7 @@
--- Settlements for less; what they do and answer stays as it was. In batches of ten, beside 1,600 rows, one takes 226 µs
--- of the server's CPU for each row in place of 350.
+-- How claims end: a batch in one statement, each result only where its claim still stands. In batches of ten, beside
+-- 1,600 rows, it takes 226 µs of the server's CPU for each row.
 
-create or replace function public.settle_attachments(worker text, results jsonb) returns jsonb
+create function public.settle_attachments(worker text, results jsonb) returns jsonb
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
   answers jsonb;
@@ -134,3 +134,16 @@ begin
   return jsonb_build_object('answers', answers);
 end
 $$;
+comment on function public.settle_attachments(text, jsonb) is
+  'Ends claims, at most 500: uploaded, retry and failed add one to upload_attempts, interrupted adds none; each only '
+  'where id, worker, token and the status UPLOADING match. Answers {"answers": [{id, claim_token, answer, '
+  'upload_status}]} in the order given: applied; already (it counted before, or the row names this very object); '
+  'lost (the claim belongs to somebody else, or to nobody). Malformed results are refused as a whole, SQLSTATE '
+  'class 22 or 23: split the batch.';
+
+revoke all on function
+  public.settle_attachments(text, jsonb)
+from public, anon, authenticated;
+grant execute on function
+  public.settle_attachments(text, jsonb)
+to service_role;

@@ -31,49 +31,15 @@ begin
 end
 $$;
 
-create function mediaferry.fail_lost_workers() returns bigint[]
-language sql volatile set search_path = '' as $$
-  with dead as materialized (
-    select a.id, a.leased_by, a.lost_leases + (a.leased_until is not null)::integer as lost
-    from public.attachments a
-    where a.upload_status = 'UPLOADING'
-      and coalesce(a.leased_until, '-infinity'::timestamptz) <= now()
-      and a.lost_leases + (a.leased_until is not null)::integer >= 5
-    order by a.id
-    limit 500
-    for no key update skip locked
-  ),
-  failed as (
-    update public.attachments a
-    set
-      upload_status = 'FAILED', lost_leases = dead.lost, leased_by = null, leased_until = null,
-      error_code = 'worker_lost',
-      error_message = 'Five workers in turn stopped or fell silent while they had this file.',
-      updated_at = now()
-    from dead
-    where a.id = dead.id
-    returning a.id, a.claim_token, dead.leased_by, dead.lost
-  ),
-  told as (
-    insert into public.system_events (attachment_id, worker, event, detail)
-    select id, leased_by, 'failed', jsonb_build_object(
-      'error_code', 'worker_lost', 'claim_token', claim_token, 'lost_leases', lost
-    )
-    from failed
-  )
-  select coalesce(array_agg(id order by id), '{}') from failed
-$$;
-comment on function mediaferry.fail_lost_workers() is
-  'A file that takes its worker down each time is FAILED when the fifth lease is lost, so that it stops nobody else.';
-
 -- A plan for each call: with its limit known the planner walks the partial indexes in order, where a generic plan
 -- assumes a tenth of the rows and may sort them all. Planning costs about 0.2 ms a statement.
 create function public.claim_attachments(worker text, ids bigint[], max integer, lease interval) returns jsonb
 language plpgsql volatile security invoker set search_path = '' set plan_cache_mode = force_custom_plan as $$
 declare
-  wanted constant integer := mediaferry.page(claim_attachments.max);
+  wanted integer := mediaferry.page(claim_attachments.max);
   woken constant bigint[] := coalesce(claim_attachments.ids, '{}');
   urgent_until constant timestamptz := now() + interval '24 hours';
+  suspect bigint;
   chosen bigint[] := '{}';
   lost_workers bigint[];
   claims jsonb;
@@ -87,11 +53,20 @@ begin
   end if;
   lost_workers := mediaferry.fail_lost_workers();
 
-  -- 1. Half for those just announced, newest first, so that a backlog does not delay what somebody waits for now.
-  if cardinality(woken) > 0 then
+  -- 1. A suspect whose pause is over, and nothing beside it. It goes before all others: with four lives left at most
+  -- it cannot keep them waiting for long, and behind a backlog it would wait until Meta has deleted it.
+  suspect := mediaferry.next_suspect();
+  if suspect is not null then
+    chosen := array[suspect];
+    wanted := 1;
+  end if;
+
+  -- 2. Half for those just announced, newest first, so that a backlog does not delay what somebody waits for now.
+  if cardinality(woken) > 0 and cardinality(chosen) < wanted then
     chosen := array(
       select a.id from public.attachments a
       where a.id = any (woken)
+        and a.lost_leases + (a.leased_until is not null)::integer < 2
         and (
           a.upload_status = 'PENDING' and a.next_attempt_at <= now()
           or a.upload_status = 'UPLOADING' and coalesce(a.leased_until, '-infinity'::timestamptz) <= now()
@@ -102,11 +77,12 @@ begin
     );
   end if;
 
-  -- 2. Those that Meta deletes within a day: claims of dead workers, then waiting rows.
+  -- 3. Those that Meta deletes within a day: claims of dead workers, then waiting rows.
   if cardinality(chosen) < wanted then
     chosen := chosen || array(
       select a.id from public.attachments a
       where a.upload_status = 'UPLOADING' and coalesce(a.leased_until, '-infinity'::timestamptz) <= now()
+        and a.lost_leases + (a.leased_until is not null)::integer < 2
         and a.expires_at > now() and a.expires_at <= urgent_until and a.id <> all (chosen)
       order by a.expires_at, a.id
       limit wanted - cardinality(chosen)
@@ -116,7 +92,7 @@ begin
   if cardinality(chosen) < wanted then
     chosen := chosen || array(
       select a.id from public.attachments a
-      where a.upload_status = 'PENDING' and a.next_attempt_at <= now()
+      where a.upload_status = 'PENDING' and a.next_attempt_at <= now() and a.lost_leases < 2
         and a.expires_at > now() and a.expires_at <= urgent_until and a.id <> all (chosen)
       order by a.expires_at, a.next_attempt_at
       limit wanted - cardinality(chosen)
@@ -124,11 +100,12 @@ begin
     );
   end if;
 
-  -- 3. The rest. Claims of dead workers were due before anything that still waits.
+  -- 4. The rest. Claims of dead workers were due before anything that still waits.
   if cardinality(chosen) < wanted then
     chosen := chosen || array(
       select a.id from public.attachments a
       where a.upload_status = 'UPLOADING' and coalesce(a.leased_until, '-infinity'::timestamptz) <= now()
+        and a.lost_leases + (a.leased_until is not null)::integer < 2
         and a.id <> all (chosen)
       order by a.next_attempt_at, a.id
       limit wanted - cardinality(chosen)
@@ -138,7 +115,8 @@ begin
   if cardinality(chosen) < wanted then
     chosen := chosen || array(
       select a.id from public.attachments a
-      where a.upload_status = 'PENDING' and a.next_attempt_at <= now() and a.id <> all (chosen)
+      where a.upload_status = 'PENDING' and a.next_attempt_at <= now() and a.lost_leases < 2
+        and a.id <> all (chosen)
       order by a.next_attempt_at, a.id
       limit wanted - cardinality(chosen)
       for no key update skip locked
@@ -191,107 +169,22 @@ begin
 end
 $$;
 comment on function public.claim_attachments(text, bigint[], integer, interval) is
-  'Takes up to max (at most 500) attachments for a worker: up to half of them from ids, newest first, the rest due '
-  'rows, those expiring within 24 hours first, then by next_attempt_at; unused shares pass over. Due are PENDING '
-  'rows whose time has come and UPLOADING rows whose lease ran out (which adds one to lost_leases) or is missing. '
-  'Answers {"paused", "claims": [...], "worker_lost": [ids FAILED here because the fifth lease was lost]}.';
-
-create function public.renew_leases(worker text, claims jsonb, lease interval) returns jsonb
-language plpgsql volatile security invoker set search_path = '' as $$
-declare
-  held jsonb;
-begin
-  perform mediaferry.check_worker(renew_leases.worker, renew_leases.lease);
-  perform mediaferry.check_list(renew_leases.claims, 'claims');
-  with given as materialized (
-    select distinct g.id, g.claim_token
-    from jsonb_to_recordset(renew_leases.claims) g (id bigint, claim_token bigint)
-  ),
-  ours as materialized (
-    select a.id
-    from public.attachments a
-    join given on given.id = a.id and given.claim_token = a.claim_token
-    where a.upload_status = 'UPLOADING' and a.leased_by = renew_leases.worker and a.leased_until is not null
-    order by a.id
-    for no key update of a
-  ),
-  renewed as (
-    update public.attachments a
-    set leased_until = now() + renew_leases.lease
-    from ours
-    where a.id = ours.id
-    returning a.id, a.claim_token
-  )
-  select coalesce(jsonb_agg(jsonb_build_object('id', r.id, 'claim_token', r.claim_token) order by r.id), '[]')
-  into held
-  from renewed r;
-  return jsonb_build_object('held', held);
-end
-$$;
-comment on function public.renew_leases(text, jsonb, interval) is
-  'Renews all of a worker''s claims [{id, claim_token}] (at most 500) in one statement. Answers {"held": [...]}: '
-  'what is missing there belongs to somebody else now. A lease that ran out and was not taken over is still held.';
-
-create function public.release_claims(worker text) returns jsonb
-language plpgsql volatile security invoker set search_path = '' as $$
-declare
-  released bigint[];
-begin
-  with left_over as materialized (
-    select a.id
-    from public.attachments a
-    where a.upload_status = 'UPLOADING' and a.leased_by = release_claims.worker and a.leased_until is not null
-    order by a.id
-    for no key update
-  ),
-  freed as (
-    update public.attachments a
-    set leased_until = null, lost_leases = a.lost_leases + 1, updated_at = now()
-    from left_over
-    where a.id = left_over.id
-    returning a.id, a.claim_token, a.lost_leases
-  ),
-  told as (
-    insert into public.system_events (attachment_id, worker, event, detail)
-    select id, release_claims.worker, 'lease_lost', jsonb_build_object(
-      'claim_token', claim_token, 'lost_leases', lost_leases, 'released', true
-    )
-    from freed
-  )
-  select coalesce(array_agg(id order by id), '{}') into released from freed;
-  return jsonb_build_object(
-    'released', to_jsonb(released),
-    'worker_lost', coalesce(
-      (
-        select jsonb_agg(a.id order by a.id) from public.attachments a
-        where a.id = any (released) and a.lost_leases >= 5
-      ),
-      '[]'
-    )
-  );
-end
-$$;
-comment on function public.release_claims(text) is
-  'At a worker''s start: what it held in an earlier life is counted as lost and free for the next claim, at once. '
-  'The rows stay UPLOADING, without a lease and with token and worker, so that an upload that was finished before '
-  'the crash can still be settled until somebody claims the row. Answers {"released": [ids], "worker_lost": [ids '
-  'among them that the next claim, by anybody, will turn FAILED]}.';
+  'Takes up to max (at most 500) attachments for a worker. When a row that has lost two leases or more is due, that one '
+  'alone; otherwise none of those, but up to half of them from ids, newest first, the rest due rows, those expiring '
+  'within 24 hours first, then by next_attempt_at; unused shares pass over. Due are PENDING rows whose time has come and '
+  'UPLOADING rows whose lease ran out (which adds one to lost_leases) or is missing, from the second lost lease on '
+  'after mediaferry.suspect_pause(). Answers {"paused", "claims": [...], "worker_lost": [ids FAILED here because the '
+  'fifth lease was lost]}.';
 
 revoke all on function
   mediaferry.page(integer),
   mediaferry.check_list(jsonb, text),
   mediaferry.check_worker(text, interval),
-  mediaferry.fail_lost_workers(),
-  public.claim_attachments(text, bigint[], integer, interval),
-  public.renew_leases(text, jsonb, interval),
-  public.release_claims(text)
+  public.claim_attachments(text, bigint[], integer, interval)
 from public, anon, authenticated;
 grant execute on function
   mediaferry.page(integer),
   mediaferry.check_list(jsonb, text),
   mediaferry.check_worker(text, interval),
-  mediaferry.fail_lost_workers(),
-  public.claim_attachments(text, bigint[], integer, interval),
-  public.renew_leases(text, jsonb, interval),
-  public.release_claims(text)
+  public.claim_attachments(text, bigint[], integer, interval)
 to service_role;
