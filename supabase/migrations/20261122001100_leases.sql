@@ -1,7 +1,10 @@
 -- Claims that go on, and those of a worker's earlier life.
 
 create function public.renew_leases(worker text, claims jsonb, lease interval) returns jsonb
-language plpgsql volatile security invoker set search_path = '' as $$
+language plpgsql volatile security invoker set search_path = ''
+-- Right for any table, whatever its statistics say or do not say.
+set enable_seqscan = off set jit = off
+as $$
 declare
   held jsonb;
 begin
@@ -10,20 +13,24 @@ begin
   with given as materialized (
     select distinct g.id, g.claim_token
     from jsonb_to_recordset(renew_leases.claims) g (id bigint, claim_token bigint)
+    order by g.id
   ),
+  -- One look at an index for each, in the order of ids: a join may as well read whatever is UPLOADING.
   ours as materialized (
-    select a.id
-    from public.attachments a
-    join given on given.id = a.id and given.claim_token = a.claim_token
-    where a.upload_status = 'UPLOADING' and a.leased_by = renew_leases.worker and a.leased_until is not null
-    order by a.id
-    for no key update of a
+    select held.id
+    from given
+    cross join lateral (
+      select a.id
+      from public.attachments a
+      where a.id = given.id and given.claim_token = a.claim_token
+        and a.upload_status = 'UPLOADING' and a.leased_by = renew_leases.worker and a.leased_until is not null
+      for no key update
+    ) held
   ),
   renewed as (
     update public.attachments a
     set leased_until = now() + renew_leases.lease
-    from ours
-    where a.id = ours.id
+    where a.id = any (array(select o.id from ours o))
     returning a.id, a.claim_token
   )
   select coalesce(jsonb_agg(jsonb_build_object('id', r.id, 'claim_token', r.claim_token) order by r.id), '[]')
