@@ -87,7 +87,7 @@ export const QUESTIONS: readonly Question[] = [
     name: 'renew 2 leases',
     text: "select public.renew_leases($1, $2::jsonb, '60 seconds')",
     values: ({ worker, claims }) => [worker, JSON.stringify(claims)],
-    through: ['attachments_pkey', 'attachments_uploading_worker'],
+    through: ['attachments_pkey', 'attachments_not_uploaded'],
   },
   {
     name: 'settle 2',

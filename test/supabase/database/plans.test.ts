@@ -154,3 +154,25 @@ test('a claim reads no suspect but the one that it gives out, however many there
     })
   }
 })
+
+const DUE = 5000
+
+test('without statistics, on a connection that knew the table empty, a backlog is not read to claim a few of it', async t => {
+  const db = await freshDatabase(t)
+  const client = await db.connect('service_role')
+  const claim = { worker: 'w', ids: [], max: 8, lease: '60 seconds' }
+  const results = [uploaded({ id: 1, claim_token: 1, object_prefix: 'unassigned' })]
+  await callFunction(client, 'claim_attachments', claim)
+  await callFunction(client, 'settle_attachments', { worker: 'w', results })
+  await db.rows(
+    `insert into attachments (message_id, whatsapp_media_id, phone_number_id, sent_at, expires_at, object_prefix)
+     select 'due-' || n, 'm', '1', now(), now() + interval '6 days', 'unassigned' from generate_series(1, $1::int) n`,
+    [DUE],
+  )
+  const claimed = await work(client, 'claim_attachments', claim)
+  assert.equal(claimed.read, 0)
+  assert.ok(claimed.fetched < 60, `${claimed.fetched} rows fetched for 8 claims`)
+  assert.ok(isSmall(await work(client, 'settle_attachments', { worker: 'w', results })))
+  const claims = [{ id: 1, claim_token: 1 }]
+  assert.ok(isSmall(await work(client, 'renew_leases', { worker: 'w', claims, lease: '60 seconds' })))
+})

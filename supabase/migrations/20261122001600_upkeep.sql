@@ -1,21 +1,4 @@
--- What keeps the archive whole and small: fetching again what Storage has lost, forgetting a person to the end,
--- and letting go of what is old.
-
--- Whose request for erasure is under way stays stopped, whoever asks for a retry: no daemon may put anything back.
-create function mediaferry.stay_forgotten() returns trigger
-language plpgsql set search_path = '' as $$
-begin
-  if exists (select from public.leads l where l.id = old.lead_id and l.forget_after is not null) then
-    return null;
-  end if;
-  return new;
-end
-$$;
-create trigger attachments_stay_forgotten before update on public.attachments
-  for each row when (
-    old.upload_status in ('UPLOADED', 'FAILED') and new.upload_status in ('PENDING', 'UPLOADING')
-  )
-  execute function mediaferry.stay_forgotten();
+-- What keeps the archive whole and small: fetching again what Storage has lost, and letting go of what is old.
 
 create function public.refetch_attachments(objects jsonb) returns jsonb
 language plpgsql volatile security invoker set search_path = '' as $$
@@ -76,134 +59,6 @@ comment on function public.refetch_attachments(jsonb) is
   'attempts and lost leases at zero and the token kept, and daemons wake; past expires_at nobody has the file any '
   'more, and the row is left as it is. Rows that name another object by now are passed over. Answers {"refetched": '
   '[ids], "lost": [ids]}; the story says refetch or, once, object_lost.';
-
-create function mediaferry.mentions(payload bytea, lead public.leads) returns boolean
-language sql immutable set search_path = '' as $$
-  -- A phone or user id of fewer bytes would be found in payloads of others.
-  select coalesce(octet_length(lead.phone) >= 6 and (
-      position(convert_to(lead.phone, 'UTF8') in payload) > 0
-      -- A wamid has the phone in base64, beginning at a multiple of three bytes; the last digit may be cut in two.
-      or position(
-        convert_to(left(encode(convert_to(lead.phone, 'UTF8'), 'base64'), octet_length(lead.phone) * 4 / 3), 'UTF8')
-        in payload
-      ) > 0
-    ), false)
-    or coalesce(octet_length(lead.user_id) >= 6 and position(convert_to(lead.user_id, 'UTF8') in payload) > 0, false)
-$$;
-comment on function mediaferry.mentions(bytea, public.leads) is
-  'Whether the bytes contain the lead''s phone or user id, also the phone inside of a message id.';
-
-create function mediaferry.remember(marks bytea[]) returns void
-language sql volatile set search_path = '' as $$
-  insert into mediaferry.forgotten_messages (message_hash)
-  select distinct sha256(k.key || m.mark) from unnest(marks) m (mark) cross join mediaferry.forget_key k
-  where m.mark is not null
-  on conflict do nothing
-$$;
-comment on function mediaferry.remember(bytea[]) is
-  'Keeps the keyed hash of message ids and of rejected payloads, so that a redelivery of them is ignored.';
-
-create function mediaferry.is_forgotten(mark bytea) returns boolean
-language sql stable set search_path = '' as $$
-  select exists (
-    select from mediaferry.forget_key k
-    join mediaferry.forgotten_messages f on f.message_hash = sha256(k.key || is_forgotten.mark)
-  )
-$$;
-
-comment on table mediaferry.forgotten_messages is
-  'sha256(key || wamid) of each message of a forgotten lead, and sha256(key || bytes) of each rejected payload that '
-  'mentioned it: a late redelivery is ignored, and whoever has this table alone can read nothing from it (a wamid '
-  'contains the phone number). `prune` removes them with the processed message ids.';
-create index forgotten_messages_age on mediaferry.forgotten_messages (forgotten_at);
-create index rejected_payloads_age on public.rejected_payloads (last_seen_at);
-
-create or replace function mediaferry.keep_rejects(rejects jsonb) returns void
-language sql volatile set search_path = '' as $$
-  insert into public.rejected_payloads (reason, message_id, phone_number_id, payload)
-  select distinct on (sha256(b.payload))
-    left(coalesce(r.reason, 'no reason given'), 500), r.message_id, r.phone_number_id, b.payload
-  from jsonb_to_recordset(rejects) r (reason text, message_id text, phone_number_id text, payload_base64 text)
-  cross join lateral (select mediaferry.bytes_of(r.payload_base64, '') as payload) b
-  where not mediaferry.is_forgotten(b.payload)
-    and not coalesce(mediaferry.is_forgotten(convert_to(r.message_id, 'UTF8')), false)
-  order by sha256(b.payload)
-  on conflict (payload_sha256) do update
-  set times = rejected_payloads.times + 1, last_seen_at = now(), reason = excluded.reason
-$$;
-
-create or replace function mediaferry.stop_lead(lead_id bigint) returns jsonb
-language plpgsql volatile set search_path = '' as $$
-declare
-  lead public.leads;
-  attachments bigint;
-  live_until timestamptz;
-  marks bytea[];
-begin
-  select l.* into lead from public.leads l where l.id = stop_lead.lead_id for update;
-  if not found then
-    return jsonb_build_object('found', false, 'attachments', 0, 'wait_until', null);
-  end if;
-  perform from public.attachments a where a.lead_id = lead.id order by a.id for no key update;
-  select count(*), max(a.leased_until) into attachments, live_until from public.attachments a where a.lead_id = lead.id;
-
-  update public.attachments a
-  set
-    caption = null, file_name = null,
-    upload_status = case when a.upload_status in ('PENDING', 'UPLOADING') then 'FAILED' else a.upload_status end,
-    claim_token = a.claim_token + (a.upload_status in ('PENDING', 'UPLOADING'))::integer,
-    leased_by = null, leased_until = null,
-    error_code = case when a.upload_status in ('PENDING', 'UPLOADING') then 'forgotten' else a.error_code end,
-    updated_at = now()
-  where a.lead_id = lead.id;
-
-  with gone as (
-    delete from public.rejected_payloads r where mediaferry.mentions(r.payload, lead)
-    returning r.payload, r.message_id
-  )
-  select array_agg(g.payload) || array_agg(convert_to(g.message_id, 'UTF8')) into marks from gone g;
-  perform mediaferry.remember(marks);
-
-  -- Without an identity a new message of the same person makes a new lead, which this request does not concern.
-  update public.leads l
-  set
-    user_id = null, phone = null, profile_name = null, updated_at = now(),
-    forget_after = greatest(l.forget_after, live_until, now())
-  where l.id = lead.id
-  returning l.* into lead;
-  return jsonb_build_object('found', true, 'attachments', attachments, 'wait_until', lead.forget_after);
-end
-$$;
-
-create function public.lead_footprint(lead_id bigint) returns jsonb
-language sql stable security invoker set search_path = '' as $$
-  select coalesce(
-    (
-      select jsonb_build_object(
-        'found', true, 'phone', l.phone, 'user_id', l.user_id, 'profile_name', l.profile_name,
-        'forgetting', l.forget_after is not null,
-        'wait_ms', greatest(ceil(extract(epoch from l.forget_after - clock_timestamp()) * 1000), 0),
-        'attachments', a.files, 'open', a.open, 'size_bytes', a.size_bytes,
-        'messages', (select count(*) from public.processed_messages p where p.lead_id = l.id),
-        'rejected', (select count(*) from public.rejected_payloads r where mediaferry.mentions(r.payload, l))
-      )
-      from public.leads l
-      cross join lateral (
-        select
-          count(*) as files, count(*) filter (where f.upload_status in ('PENDING', 'UPLOADING')) as open,
-          coalesce(sum(f.size_bytes), 0) as size_bytes
-        from public.attachments f
-        where f.lead_id = l.id
-      ) a
-      where l.id = lead_footprint.lead_id
-    ),
-    jsonb_build_object('found', false)
-  )
-$$;
-comment on function public.lead_footprint(bigint) is
-  'What forgetting a lead will remove: {"found", "phone", "user_id", "profile_name", "forgetting" (it has begun), '
-  '"wait_ms" (until no live transfer is left; null before it has begun), "attachments", "open", "size_bytes", '
-  '"messages", "rejected"}, or {"found": false}.';
 
 create function public.rejected_payload(id bigint) returns jsonb
 language sql stable security invoker set search_path = '' as $$
@@ -326,15 +181,18 @@ comment on function public.prune_records(text, interval, integer) is
   'seen since). Never an attachment. Answers {"removed"}: 0 when there is nothing left.';
 
 revoke all on function
-  mediaferry.stay_forgotten(), public.refetch_attachments(jsonb), mediaferry.mentions(bytea, public.leads),
-  mediaferry.remember(bytea[]), mediaferry.is_forgotten(bytea), public.lead_footprint(bigint),
-  public.rejected_payload(bigint), mediaferry.check_age(text, interval),
-  mediaferry.old_events(interval, integer), public.count_prunable(text, interval),
+  public.refetch_attachments(jsonb),
+  public.rejected_payload(bigint),
+  mediaferry.check_age(text, interval),
+  mediaferry.old_events(interval, integer),
+  public.count_prunable(text, interval),
   public.prune_records(text, interval, integer)
 from public, anon, authenticated;
 grant execute on function
-  public.refetch_attachments(jsonb), mediaferry.mentions(bytea, public.leads), mediaferry.remember(bytea[]),
-  mediaferry.is_forgotten(bytea), public.lead_footprint(bigint), public.rejected_payload(bigint),
-  mediaferry.check_age(text, interval), mediaferry.old_events(interval, integer),
-  public.count_prunable(text, interval), public.prune_records(text, interval, integer)
+  public.refetch_attachments(jsonb),
+  public.rejected_payload(bigint),
+  mediaferry.check_age(text, interval),
+  mediaferry.old_events(interval, integer),
+  public.count_prunable(text, interval),
+  public.prune_records(text, interval, integer)
 to service_role;

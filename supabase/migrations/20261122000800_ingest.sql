@@ -148,6 +148,8 @@ language sql volatile set search_path = '' as $$
     left(coalesce(r.reason, 'no reason given'), 500), r.message_id, r.phone_number_id, b.payload
   from jsonb_to_recordset(rejects) r (reason text, message_id text, phone_number_id text, payload_base64 text)
   cross join lateral (select mediaferry.bytes_of(r.payload_base64, '') as payload) b
+  where not mediaferry.is_forgotten(b.payload)
+    and not coalesce(mediaferry.is_forgotten(convert_to(r.message_id, 'UTF8')), false)
   order by sha256(b.payload)
   on conflict (payload_sha256) do update
   set times = rejected_payloads.times + 1, last_seen_at = now(), reason = excluded.reason

@@ -1,12 +1,6 @@
 -- What the dashboard asks. A list is read newest first, by id, and costs the same at ten rows and at ten million: each
 -- filter that leaves few rows has an index, and what has none is looked for in so many rows a call and no further.
 
--- FAILED, PENDING and UPLOADING are few beside UPLOADED; the newest UPLOADED are found through the primary key.
-create index attachments_not_uploaded on public.attachments (upload_status, id) where upload_status <> 'UPLOADED';
--- Also the PENDING rows that wait after a failed try.
-create index attachments_error on public.attachments (error_code, id) where error_code is not null;
-create index system_events_unsuccessful on public.system_events (created_at) where event in ('failed', 'retry');
-
 create function mediaferry.find_leads(sender text, max integer) returns bigint[]
 language sql stable set search_path = '' as $$
   -- A number is typed with a plus, spaces or a trunk zero; the stored one is digits with the country's code.
@@ -251,26 +245,6 @@ comment on function public.upload_activity() is
   'The last 60 minutes of all daemons, the running one included: {"minutes": [{at, uploaded, failed, retried, '
   'bytes}]}, oldest first. A failed try that will be repeated is retried.';
 
-create function public.failure_counts() returns jsonb
-language sql stable security invoker set search_path = '' as $$
-  select jsonb_build_object(
-    'codes', coalesce(
-      (
-        select jsonb_agg(jsonb_build_object('code', c.error_code, 'count', c.files) order by c.files desc, c.error_code)
-        from (
-          select a.error_code, count(*) as files from public.attachments a
-          where a.upload_status = 'FAILED'
-          group by a.error_code
-          order by 2 desc, 1
-          limit 500
-        ) c
-      ),
-      '[]'
-    )
-  )
-$$;
-comment on function public.failure_counts() is 'FAILED attachments by error code: {"codes": [{code, count}]}, most first.';
-
 create function public.list_rejected(before bigint default null, max integer default 50) returns jsonb
 language sql stable security invoker set search_path = '' as $$
   with page as materialized (
@@ -293,43 +267,21 @@ comment on function public.list_rejected(bigint, integer) is
   'Payloads that could not be taken in, newest first, without their bytes: {"rows": [{id, reason, message_id, times, '
   'first_seen_at, last_seen_at, size_bytes}], "next_before"}.';
 
-create function public.retry_by_operator(
-  changed_by text, ids bigint[] default null, code text default null, max integer default 500
-) returns jsonb
-language plpgsql volatile security invoker set search_path = '' as $$
-declare
-  answer jsonb := public.retry_attachments(retry_by_operator.ids, retry_by_operator.code, retry_by_operator.max);
-  count integer := jsonb_array_length(answer -> 'retried');
-begin
-  if count > 0 then
-    insert into public.system_events (attachment_id, event, detail)
-    values (
-      case when count = 1 and retry_by_operator.ids is not null then (answer -> 'retried' ->> 0)::bigint end,
-      'retry_requested',
-      jsonb_strip_nulls(jsonb_build_object(
-        'changed_by', retry_by_operator.changed_by, 'error_code', retry_by_operator.code, 'attachments', count
-      ))
-    );
-  end if;
-  return answer;
-end
-$$;
-comment on function public.retry_by_operator(text, bigint[], text, integer) is
-  'retry_attachments, and in the same transaction an event that says who asked for it.';
-
 revoke all on function
   mediaferry.find_leads(text, integer),
   mediaferry.attachment_ids(bigint[], text, public.upload_status, bigint, integer),
   mediaferry.attachment_row(public.attachments),
   public.list_attachments(text, text, bigint, text, text, text, bigint, integer),
-  public.attachment_story(bigint, integer), public.upload_activity(), public.failure_counts(),
-  public.list_rejected(bigint, integer), public.retry_by_operator(text, bigint[], text, integer)
+  public.attachment_story(bigint, integer),
+  public.upload_activity(),
+  public.list_rejected(bigint, integer)
 from public, anon, authenticated;
 grant execute on function
   mediaferry.find_leads(text, integer),
   mediaferry.attachment_ids(bigint[], text, public.upload_status, bigint, integer),
   mediaferry.attachment_row(public.attachments),
   public.list_attachments(text, text, bigint, text, text, text, bigint, integer),
-  public.attachment_story(bigint, integer), public.upload_activity(), public.failure_counts(),
-  public.list_rejected(bigint, integer), public.retry_by_operator(text, bigint[], text, integer)
+  public.attachment_story(bigint, integer),
+  public.upload_activity(),
+  public.list_rejected(bigint, integer)
 to service_role;

@@ -61,6 +61,7 @@ begin
   where c.worker in (
     select s.worker from public.realtime_canary s where s.last_seen < now() - interval '1 day' for update skip locked
   );
+  perform mediaferry.fold_counts();
   return jsonb_build_object(
     'beat', beat, 'paused', exists (select from public.pipeline_control p where p.paused)
   );

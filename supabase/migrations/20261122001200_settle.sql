@@ -1,27 +1,22 @@
--- Settlements for less; what they do and answer stays as it was. In batches of ten, beside 1,600 rows, one takes 226 µs
--- of the server's CPU for each row in place of 350.
+-- How claims end: a batch in one statement, each result only where its claim still stands. It takes 85 µs of the
+-- server's CPU for each row in batches of 45 and 145 in batches of 8: 0.5 ms are those of the call.
 
-create or replace function public.settle_attachments(worker text, results jsonb) returns jsonb
-language plpgsql volatile security invoker set search_path = '' as $$
+create function mediaferry.refuse_results() returns bigint[]
+language plpgsql volatile set search_path = '' as $$
+begin
+  raise exception 'a result needs id, claim_token, an outcome, an error_code unless uploaded, once for each id'
+    using errcode = 'invalid_parameter_value';
+end
+$$;
+
+create function public.settle_attachments(worker text, results jsonb) returns json
+language plpgsql volatile security invoker set search_path = ''
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set jit = off
+as $$
 declare
-  answers jsonb;
+  answers json;
 begin
   perform mediaferry.check_list(settle_attachments.results, 'results');
-  if (
-    select
-      coalesce(bool_or(
-        r.id is null or r.claim_token is null or r.outcome is null
-        or r.outcome not in ('uploaded', 'retry', 'failed', 'interrupted')
-        or r.outcome <> 'uploaded' and r.error_code is null
-      ), false)
-      or count(*) > count(distinct r.id)
-    from jsonb_to_recordset(settle_attachments.results)
-      r (id bigint, claim_token bigint, outcome text, error_code text)
-  ) then
-    raise exception 'a result needs id, claim_token, an outcome, an error_code unless uploaded, once for each id'
-      using errcode = 'invalid_parameter_value';
-  end if;
-
   with given as materialized (
     select *
     from rows from (
@@ -34,11 +29,23 @@ begin
       error_message, retry_in_ms, place
     )
   ),
+  -- Their ids, when all of them are whole. As an array, so that no plan reads the whole table for it.
+  checked as materialized (
+    select case
+      when bool_and(
+        g.id is not null and g.claim_token is not null
+        and coalesce(g.outcome in ('uploaded', 'retry', 'failed', 'interrupted'), false)
+        and (g.outcome = 'uploaded' or g.error_code is not null)
+      ) and count(*) = count(distinct g.id)
+        then array_agg(g.id)
+      when count(*) > 0 then mediaferry.refuse_results()
+    end as ids
+    from given g
+  ),
   locked as materialized (
     select a.id, a.upload_status, a.claim_token, a.leased_by, a.object_key, a.upload_attempts, a.max_attempts
     from public.attachments a
-    -- As an array, so that no plan reads the whole table for it.
-    where a.id = any (array(select g.id from given g))
+    where a.id = any ((select c.ids from checked c)::bigint[])
     order by a.id
     for no key update
   ),
@@ -67,6 +74,8 @@ begin
         else 'lost'
       end as answer
     from given g
+    -- Beside an empty table nobody else would have asked whether the results are whole.
+    cross join checked
     left join locked l on l.id = g.id
   ),
   settled as (
@@ -93,13 +102,12 @@ begin
     from judged j
     where a.id = j.id
       and j.answer = 'applied'
-    returning a.id
+    returning j.*
   ),
   told as (
     insert into public.system_events (attachment_id, worker, event, detail)
     select j.id, settle_attachments.worker, e.event, e.detail
-    from judged j
-    join settled s on s.id = j.id
+    from settled j
     cross join lateral (
       select 0 as place, n.event, coalesce(n.detail, '{}') as detail
       from jsonb_to_recordset(j.notes) n (event text, detail jsonb)
@@ -120,8 +128,8 @@ begin
     order by j.id, e.place
   )
   select coalesce(
-    jsonb_agg(
-      jsonb_build_object(
+    json_agg(
+      json_build_object(
         'id', j.id, 'claim_token', j.claim_token, 'answer', j.answer,
         'upload_status', case when j.answer = 'applied' then j.status_after else j.status_before end
       )
@@ -131,6 +139,21 @@ begin
   )
   into answers
   from judged j;
-  return jsonb_build_object('answers', answers);
+  return json_build_object('answers', answers);
 end
 $$;
+comment on function public.settle_attachments(text, jsonb) is
+  'Ends claims, at most 500: uploaded, retry and failed add one to upload_attempts, interrupted adds none; each only '
+  'where id, worker, token and the status UPLOADING match. Answers {"answers": [{id, claim_token, answer, '
+  'upload_status}]} in the order given: applied; already (it counted before, or the row names this very object); '
+  'lost (the claim belongs to somebody else, or to nobody). Malformed results are refused as a whole, SQLSTATE '
+  'class 22 or 23: split the batch.';
+
+revoke all on function
+  mediaferry.refuse_results(),
+  public.settle_attachments(text, jsonb)
+from public, anon, authenticated;
+grant execute on function
+  mediaferry.refuse_results(),
+  public.settle_attachments(text, jsonb)
+to service_role;

@@ -1,7 +1,5 @@
 -- What somebody should be told of who is not looking: once, however many daemons notice it.
 
-create index system_events_alerts on public.system_events ((detail ->> 'alert'), created_at) where event = 'alert';
-
 create function public.raise_alert(alert text, detail jsonb, quiet interval, worker text default null) returns jsonb
 language plpgsql volatile security invoker set search_path = '' as $$
 begin
