@@ -1,6 +1,6 @@
 import { createClient, type SupabaseClient } from '@supabase/supabase-js'
-import { Agent, fetch } from 'undici'
 import type { z } from 'zod'
+import { type Carrier, openCarrier } from './carrier.ts'
 import { DatabaseError, databaseError } from './database-error.ts'
 import type { Database as Types } from './types.gen.ts'
 
@@ -26,29 +26,6 @@ export interface Client {
   readonly from: SupabaseClient<Types>['from']
   /** Calls that are still under way reject. */
   close(): Promise<void>
-}
-
-/** How requests get to the Data API, and answers back. */
-export interface Carrier {
-  readonly fetch: typeof globalThis.fetch
-  /** Requests that are still under way reject. */
-  close(): Promise<void>
-}
-
-/** undici, with kept-alive connections. */
-function openCarrier(timeoutMs: number): Carrier {
-  const agent = new Agent({ connections: 8, keepAliveTimeout: 30_000 })
-  return {
-    fetch: (input, init) => {
-      const carried = fetch(input as string, {
-        ...(init as object),
-        dispatcher: agent,
-        signal: AbortSignal.timeout(timeoutMs),
-      })
-      return carried as unknown as Promise<Response>
-    },
-    close: () => agent.destroy(),
-  }
 }
 
 /** Opens a client of the Data API: supabase-js speaks, the carrier carries. */

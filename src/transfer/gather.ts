@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { CollectedAnswer } from './collect.ts'
+import type { CollectedAnswer } from '../collect.ts'
 import type { Answer } from './http.ts'
 
 /** The beginning of a body: all of it when `ended`, otherwise the body is paused and goes on after it. */

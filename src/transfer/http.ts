@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { Agent, type Dispatcher } from 'undici'
-import { type CollectedAnswer, collect } from './collect.ts'
+import { type CollectedAnswer, collect } from '../collect.ts'
 import type { TransferTimeouts } from './config.ts'
 import type { Headers } from './rate-headers.ts'
 

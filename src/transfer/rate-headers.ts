@@ -1,7 +1,7 @@
+import type { AnswerHeaders } from '../collect.ts'
 import type { Usage } from './config.ts'
 
-/** Headers as undici hands them out: names in lower case. */
-export type Headers = Readonly<Record<string, string | string[] | undefined>>
+export type Headers = AnswerHeaders
 
 const DAY_MS = 86_400_000
 

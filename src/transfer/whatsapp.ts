@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Claim, ResolvedMedia } from '../attachment.ts'
-import type { CollectedAnswer } from './collect.ts'
+import type { CollectedAnswer } from '../collect.ts'
 import type { TransferConfig, TransferTimeouts } from './config.ts'
 import { withDeadline } from './deadline.ts'
 import { noAnswer, tooSlow } from './failure.ts'

@@ -1,4 +1,4 @@
-import type { Carrier } from '../../src/database/client.ts'
+import type { Carrier } from '../../src/database/carrier.ts'
 import { SCHEMA_VERSION } from '../../src/database/schema-version.ts'
 import { isRecord } from '../../src/transfer/rate-headers.ts'
 import { exchange } from './exchange.ts'

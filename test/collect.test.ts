@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { getEventListeners } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import { Agent } from 'undici'
-import { collect } from '../../src/transfer/collect.ts'
-import { type Handler, patient, serve, serveEndlessly } from './servers.ts'
+import { collect } from '../src/collect.ts'
+import { type Handler, patient, serve, serveEndlessly } from './transfer/servers.ts'
 
 const LIMIT = 100_000
 

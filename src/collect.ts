@@ -1,10 +1,12 @@
 import type { Dispatcher } from 'undici'
-import type { Headers } from './rate-headers.ts'
+
+/** As undici hands them out: names in lower case. */
+export type AnswerHeaders = Readonly<Record<string, string | string[] | undefined>>
 
 /** An answer with all of its body, or with as much of it as came and was wanted. */
 export interface CollectedAnswer {
   readonly statusCode: number
-  readonly headers: Headers
+  readonly headers: AnswerHeaders
   readonly body: Buffer
   /** `cut`: there was more than the limit, and the connection was ended. `broken`: it was, by somebody else. */
   readonly end: 'whole' | 'cut' | 'broken'
@@ -39,7 +41,7 @@ class Collector implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined
   #ended = false
   #statusCode = 0
-  #headers: Headers = {}
+  #headers: AnswerHeaders = {}
   /** Of the length that was announced, or grown as the body comes; filled up to `#size`. */
   #room = EMPTY
   #size = 0
@@ -69,7 +71,7 @@ class Collector implements Dispatcher.DispatchHandler {
     if (this.#ended) controller.abort(this.#signal.reason)
   }
 
-  onResponseStart(_: Dispatcher.DispatchController, statusCode: number, headers: Headers): void {
+  onResponseStart(_: Dispatcher.DispatchController, statusCode: number, headers: AnswerHeaders): void {
     if (statusCode < 200) return
     this.#statusCode = statusCode
     this.#headers = headers
