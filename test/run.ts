@@ -25,8 +25,13 @@ const LANES = 3
 
 const files = chosenFiles(process.argv.slice(2))
 const { folder, registry } = await claimFolder()
-const data = dataFolder()
-const cluster = await startCluster({ folder: join(data, 'postgres'), registry })
+const data = await dataFolder()
+const cluster = await startCluster({
+  folder: join(data, 'postgres'),
+  registry,
+  // A gigabyte of log unless told otherwise, and this may be memory.
+  settings: { max_wal_size: '256MB' },
+})
 const projects: LocalProject[] = []
 // For all that is started from here on; a command compiles for half of its CPU time.
 process.env.NODE_COMPILE_CACHE = join(PACKAGE_ROOT, '.mediaferry', 'compile-cache')
@@ -67,10 +72,18 @@ async function claimFolder(): Promise<{ folder: string; registry: ChildRegistry 
   }
 }
 
-/** Where the databases and objects of this run are. A run that was killed has left its own behind: it goes first. */
-function dataFolder(): string {
+/** Where the databases and objects of this run are. What a run that was killed has left there goes first. */
+async function dataFolder(): Promise<string> {
   const note = join(folder, 'data')
-  if (existsSync(note)) rmSync(readFileSync(note, 'utf8'), { recursive: true, force: true })
+  const left = existsSync(note) ? readFileSync(note, 'utf8') : ''
+  if (existsSync(left)) {
+    // Opening a project's registry ends its processes.
+    for (const project of globSync('project_*', { cwd: left })) {
+      const { close } = await openChildRegistry(join(left, project))
+      close()
+    }
+    rmSync(left, { recursive: true, force: true })
+  }
   const made = temporaryFolder('test')
   writeFileSync(note, made)
   return made
@@ -96,13 +109,15 @@ function usesProject(file: string): boolean {
 /** At most as many as files run at once. Each has a copy of the template, and a file has it for itself. */
 async function startProjects(files: number): Promise<void> {
   const numbers = Array.from({ length: Math.min(files, LANES) }, (_, at) => at + 1)
-  await Promise.all(
+  const started = await Promise.allSettled(
     numbers.map(async number => {
       const name = `project_${number}`
       await query(cluster.url('postgres'), `create database ${name} template ${TEMPLATE}`)
       projects.push(await startProject({ folder: join(data, name), databaseUrl: cluster.url(name) }))
     }),
   )
+  // All have started or failed by now, so that `stop` finds all that runs.
+  for (const one of started) if (one.status === 'rejected') throw one.reason
   process.env.MEDIAFERRY_TEST_PROJECTS = JSON.stringify(projects.map(coordinatesOf))
 }
 
@@ -113,8 +128,12 @@ async function runFiles(): Promise<Map<string, number>> {
   const ordered = longestFirst(bundled(files, PACKAGE_ROOT, join(folder, 'together')))
   const stream = run({ files: ordered, cwd: PACKAGE_ROOT, concurrency: LANES, execArgv, timeout: 240_000 })
   stream.on('test:summary', summary => {
-    if (summary.file !== undefined) durations.set(relative(PACKAGE_ROOT, summary.file), summary.duration_ms)
+    if (summary.file !== undefined) durations.set(shortName(summary.file), summary.duration_ms)
     else if (!summary.success) process.exitCode = 1
+  })
+  // A file that runs together with others is a suite.
+  stream.on('test:complete', ({ name, nesting, details }) => {
+    if (nesting === 0 && files.includes(name)) durations.set(name, details.duration_ms)
   })
   await new Promise<void>((resolve, reject) => {
     const shown = stream.compose(spec)
@@ -122,6 +141,10 @@ async function runFiles(): Promise<Map<string, number>> {
     shown.pipe(process.stdout, { end: false })
   })
   return durations
+}
+
+function shortName(file: string): string {
+  return relative(file.startsWith(folder) ? folder : PACKAGE_ROOT, file)
 }
 
 function printSlowest(durations: Map<string, number>): void {

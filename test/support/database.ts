@@ -24,7 +24,7 @@ export interface TestDatabase {
   connect(role?: 'postgres' | 'service_role' | 'anon' | 'authenticated'): Promise<pg.Client>
 }
 
-/** Clones the template that `npm test` has prepared: 0.02 s in memory, 0.1 to 0.4 s on a disk. */
+/** Clones the template that `npm test` has prepared: 0.04 s in memory, 0.1 to 0.4 s on a disk. */
 export async function freshDatabase(scope: Scope): Promise<TestDatabase> {
   return cloneDatabase(
     scope,
@@ -36,8 +36,7 @@ export async function freshDatabase(scope: Scope): Promise<TestDatabase> {
 /** The same in another cluster: `admin` is a superuser's URL there, `template` the name of a migrated database. */
 export async function cloneDatabase(scope: Scope, admin: string, template: string): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`
-  // A third less CPU than by way of the log, which is the default.
-  await once(admin, `create database ${name} template ${template} strategy file_copy`)
+  await once(admin, `create database ${name} template ${template}`)
   const url = withDatabase(admin, name)
   const pool = new pg.Pool({ connectionString: url, max: 4 })
   const service = new pg.Pool({ connectionString: url, max: 16, options: SERVICE })

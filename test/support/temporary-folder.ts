@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const MEMORY = '/dev/shm'
-/** A whole test run has 0.7 GB in it at most; Docker gives a container 64 MB unless told otherwise. */
+/** A whole test run has about 1 GB in it; Docker gives a container 64 MB unless told otherwise. */
 const ROOM = 3 * 2 ** 30
 
 /**

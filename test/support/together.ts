@@ -5,7 +5,8 @@ import { pathToFileURL } from 'node:url'
 /**
  * Files that run one after another in one process, each as a suite, so that its hooks are its own. A process and the
  * imports of one of our files cost 0.3 to 1.2 s of CPU: the 18 files of test/transfer took 17 s, and take 4 together.
- * Not for files whose own time is long, or nothing is there to run beside them.
+ * What a file does outside its tests is done for all of them at first. Not for files whose own time is long, or nothing
+ * is there to run beside them.
  */
 const TOGETHER: Readonly<Record<string, readonly string[]>> = {
   parts: [
