@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 import { daemonEnvironment } from '../support/daemon.ts'
 import { takeProject } from '../support/project.ts'
 
@@ -23,7 +24,7 @@ interface Ended {
 function run(args: readonly string[], environment: Readonly<Record<string, string>>) {
   const child = spawn(process.execPath, [CLI, ...args], {
     cwd: folder,
-    env: { PATH: process.env.PATH, NODE_NO_WARNINGS: '1', ...environment },
+    env: { ...BARE_ENVIRONMENT, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let out = ''

@@ -6,17 +6,18 @@ import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { resultOf } from '../../src/local/run-program.ts'
 import { PACKAGE_ROOT } from '../../src/package-root.ts'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 
 const run = (...args: string[]) =>
   resultOf(
     spawn(process.execPath, [join(PACKAGE_ROOT, 'src', 'cli.ts'), ...args], {
-      env: { PATH: process.env.PATH, NODE_NO_WARNINGS: '1' },
+      env: BARE_ENVIRONMENT,
     }),
   )
 
 const errorOf = async (...args: string[]) => {
   const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'src', 'cli.ts'), ...args], {
-    env: { PATH: process.env.PATH, NODE_NO_WARNINGS: '1' },
+    env: BARE_ENVIRONMENT,
   })
   const [said] = await Promise.all([text(child.stderr), once(child, 'close')])
   return said

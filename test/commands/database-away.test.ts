@@ -4,13 +4,13 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 
 function run(url: string): Promise<{ failed: boolean; err: string }> {
   const env = {
-    PATH: process.env.PATH,
-    NODE_NO_WARNINGS: '1',
+    ...BARE_ENVIRONMENT,
     SUPABASE_URL: url,
     SUPABASE_SECRET_KEY: 'sb_secret_of_another_project_altogether',
   }

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 
 test('demo --once --json: every byte that was sent arrives, with the 100 MB document in flat memory', async t => {
-  const folder = mkdtempSync(join(tmpdir(), 'mediaferry-demo-'))
+  const folder = temporaryFolder('demo')
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   const child = spawn(process.execPath, [CLI, 'demo', '--once', '--json'], {
     cwd: folder,

@@ -1,17 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  chmodSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { parseEnv } from 'node:util'
@@ -19,6 +9,7 @@ import { createClient } from '@supabase/supabase-js'
 import { PHONE_NUMBER_ID } from '../../src/local/whatsapp/index.ts'
 import { sendWebhook } from '../../src/local/whatsapp/send.ts'
 import { newMessageId } from '../../supabase/functions/whatsapp-webhook/compose.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 /** The command as its user runs it: a process of its own in a folder of its own. */
 const CLI = join(import.meta.dirname, '..', '..', 'src', 'cli.ts')
@@ -26,9 +17,7 @@ const CLI = join(import.meta.dirname, '..', '..', 'src', 'cli.ts')
 let folder = ''
 const started: ChildProcess[] = []
 before(() => {
-  folder = mkdtempSync(join(tmpdir(), 'mediaferry-dev-'))
-  // Or PostgreSQL's data go elsewhere when this is root (postgres-place.ts).
-  chmodSync(folder, 0o755)
+  folder = temporaryFolder('dev')
 })
 after(async () => {
   for (const child of started) child.kill('SIGKILL')

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { UserError } from '../../src/errors.ts'
 import { resultOf } from '../../src/local/run-program.ts'
 import { PACKAGE_ROOT } from '../../src/package-root.ts'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 import { daemonEnvironment, startTestDaemon } from '../support/daemon.ts'
 import { takeProject } from '../support/project.ts'
 
@@ -51,7 +52,7 @@ test('so does a sweep', async () => {
   await project.deliver(await project.message('sticker'))
   await withMigrations(known + 1, async () => {
     const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'src', 'cli.ts'), 'sweep'], {
-      env: { PATH: process.env.PATH, NODE_NO_WARNINGS: '1', ...daemonEnvironment(project, 'unused') },
+      env: { ...BARE_ENVIRONMENT, ...daemonEnvironment(project, 'unused') },
     })
     const { code, lastWords } = await resultOf(child)
     assert.equal(code, 1)

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 import { daemonEnvironment, type LogEntry, type Overrides } from '../support/daemon.ts'
 import type { TestProject } from '../support/project.ts'
 
@@ -66,7 +67,7 @@ export function daemonHome(project: TestProject): DaemonHome {
 function run(folder: string, environment: Overrides): DaemonProcess {
   const child = spawn(process.execPath, [CLI, 'start'], {
     cwd: folder,
-    env: { PATH: process.env.PATH, NODE_NO_WARNINGS: '1', ...environment },
+    env: { ...BARE_ENVIRONMENT, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const entries: LogEntry[] = []

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { after, afterEach, test } from 'node:test'
 import { startTestDaemon, type TestDaemon } from '../support/daemon.ts'
 import { takeProject } from '../support/project.ts'
-import { startProxy } from '../support/proxy.ts'
+import { type Held, startProxy } from '../support/proxy.ts'
 import { arrange, assertCarried, fetchesOf, objectsOf } from '../support/rows.ts'
 import { type DaemonHome, daemonHome } from './daemon-process.ts'
 
 const LIMIT = { timeout: 60_000 }
 const SETTLE = 'POST /rest/v1/rpc/settle_attachments'
+const CLAIM = 'POST /rest/v1/rpc/claim_attachments'
 const UPLOAD = 'POST /storage/v1/object/attachments/'
 const REMOVAL = 'DELETE /storage/v1/object/attachments'
 const TAKEN_OVER = { attempts: 1, lostLeases: 1 }
@@ -38,6 +39,16 @@ async function takeOver(count: number): Promise<void> {
   await other.settled(count)
 }
 
+/**
+ * Lets the first claim pass and holds the next: one that is under way when its daemon is frozen would take the row for
+ * it again as soon as the lease is over.
+ */
+function holdNextClaim(): Held {
+  const [first, next] = [proxy.holdRequest(CLAIM), proxy.holdRequest(CLAIM)]
+  first.release()
+  return next
+}
+
 const released = (entry: Readonly<Record<string, unknown>>) =>
   entry.msg === 'released' || (entry.msg === 'settled' && entry.answer === 'lost')
 
@@ -48,6 +59,7 @@ test(
     const message = await project.message('image')
     await project.deliver(message)
     const settle = proxy.holdRequest(SETTLE)
+    const claim = holdNextClaim()
     const frozen = await home().start(behindProxy)
     await settle.arrived
     frozen.send('SIGSTOP')
@@ -57,6 +69,7 @@ test(
 
     const removal = proxy.holdAnswer(REMOVAL)
     settle.release()
+    claim.release()
     frozen.send('SIGCONT')
     await frozen.until(released)
     await removal.arrived
@@ -77,6 +90,7 @@ test('frozen with two uploads under way, it writes no object of the winner', LIM
   )
   await project.deliver(...messages)
   const uploads = messages.map(() => proxy.holdRequest(UPLOAD))
+  const claim = holdNextClaim()
   const frozen = await home().start(behindProxy)
   await Promise.all(uploads.map(upload => upload.arrived))
   frozen.send('SIGSTOP')
@@ -90,6 +104,7 @@ test('frozen with two uploads under way, it writes no object of the winner', LIM
 
   const removals = messages.map(() => proxy.holdAnswer(REMOVAL))
   for (const upload of uploads) upload.release()
+  claim.release()
   frozen.send('SIGCONT')
   await frozen.until(released, messages.length)
   for (const removal of removals) {
@@ -106,19 +121,23 @@ test('frozen with two uploads under way, it writes no object of the winner', LIM
 test(
   'frozen, and its settle arrives while another daemon works on the row: the token refuses it',
   LIMIT,
-  async () => {
+  async t => {
     const message = await project.message('image')
     await project.deliver(message)
-    const [late, winning] = [proxy.holdRequest(SETTLE), proxy.holdRequest(SETTLE)]
+    const theirs = await startProxy(project.url)
+    t.after(() => theirs.stop())
+    const [late, winning] = [proxy.holdRequest(SETTLE), theirs.holdRequest(SETTLE)]
+    const claim = holdNextClaim()
     const frozen = await home().start(behindProxy)
     await late.arrived
     frozen.send('SIGSTOP')
     await arrange(project, message.id, OVER)
-    const other = await startTestDaemon(project, behindProxy)
+    const other = await startTestDaemon(project, { SUPABASE_URL: theirs.url })
     others.push(other)
     await winning.arrived
     frozen.send('SIGCONT')
     late.release()
+    claim.release()
     await frozen.until(released)
     winning.release()
     await other.settled(1)

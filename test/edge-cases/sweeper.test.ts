@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { BARE_ENVIRONMENT } from '../support/bare-environment.ts'
 import { daemonEnvironment, startTestDaemon } from '../support/daemon.ts'
 import { takeProject } from '../support/project.ts'
 import { arrange, assertCarried, rowOf } from '../support/rows.ts'
@@ -23,8 +24,7 @@ function sweep(...args: readonly string[]): Promise<{ code: number | null; out: 
   const child = spawn(process.execPath, [CLI, 'sweep', ...args], {
     cwd: folder,
     env: {
-      PATH: process.env.PATH,
-      NODE_NO_WARNINGS: '1',
+      ...BARE_ENVIRONMENT,
       ...daemonEnvironment(project, join(folder, 'state.sqlite')),
     },
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -1,21 +1,20 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, suite, test } from 'node:test'
 import { type Cluster, type ClusterOptions, startCluster } from '../../src/local/postgres.ts'
 import { query } from '../../src/local/prepare.ts'
 import { openChildRegistry } from '../../src/local/processes.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 let folder = ''
 let undo: (() => unknown)[] = []
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'mediaferry-postgres-test-'))
-  chmodSync(folder, 0o755)
+  folder = temporaryFolder('postgres-test')
   undo = [() => rmSync(folder, { recursive: true })]
 })
 afterEach(async () => {

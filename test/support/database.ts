@@ -24,7 +24,7 @@ export interface TestDatabase {
   connect(role?: 'postgres' | 'service_role' | 'anon' | 'authenticated'): Promise<pg.Client>
 }
 
-/** Clones the template that `npm test` has prepared: about 0.1 s. */
+/** Clones the template that `npm test` has prepared: 0.04 s in memory, 0.1 to 0.4 s on a disk. */
 export async function freshDatabase(scope: Scope): Promise<TestDatabase> {
   return cloneDatabase(
     scope,

@@ -1,11 +1,11 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { projectKeys } from '../../src/local/keys.ts'
 import { startCluster } from '../../src/local/postgres.ts'
 import { prepareDatabase, query } from '../../src/local/prepare.ts'
 import { openChildRegistry } from '../../src/local/processes.ts'
 import { cloneDatabase, type Scope, type TestDatabase } from './database.ts'
+import { temporaryFolder } from './temporary-folder.ts'
 
 /** A PostgreSQL of one test file's own, with a migrated database to clone. */
 export interface OwnCluster {
@@ -18,9 +18,7 @@ export interface OwnCluster {
  * of it have a PostgreSQL of their own, without autovacuum's transactions. It takes four seconds to start.
  */
 export async function startOwnCluster(): Promise<OwnCluster> {
-  const folder = mkdtempSync(join(tmpdir(), 'mediaferry-cluster-'))
-  // As root, PostgreSQL runs as somebody else, who must get in.
-  chmodSync(folder, 0o755)
+  const folder = temporaryFolder('cluster')
   const registry = await openChildRegistry(folder)
   const cluster = await startCluster({
     folder: join(folder, 'postgres'),

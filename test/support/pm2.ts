@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { z } from 'zod'
+import { BARE_ENVIRONMENT } from './bare-environment.ts'
 import type { LogEntry, Overrides } from './daemon.ts'
 
 export const ECOSYSTEM = fileURLToPath(new URL('../../ecosystem.config.cjs', import.meta.url))
@@ -43,7 +44,7 @@ const listed = z.array(
 export function pm2Home(options: Overrides = {}): Pm2 {
   const home = mkdtempSync(join(tmpdir(), 'mediaferry-pm2-'))
   const own = {
-    PATH: process.env.PATH,
+    ...BARE_ENVIRONMENT,
     HOME: home,
     PM2_HOME: home,
     PM2_DISABLE_VERSION_CHECK: '1',

@@ -13,7 +13,7 @@ import {
 /**
  * One of the local projects that `npm test` runs (PostgreSQL, Data API, Storage, Realtime, the function under
  * Deno, the WhatsApp simulator), for this test file alone until it ends: its tables are empty, its simulator
- * has no faults. Files wait for each other; there are at most two projects.
+ * has no faults. There are as many projects as files run at once.
  */
 export interface TestProject {
   readonly url: string
@@ -83,7 +83,7 @@ export async function takeProject(): Promise<TestProject> {
   return project
 }
 
-/** The lock of the first project is tried, then the second; when both are taken the file waits for the second. */
+/** The projects are tried one after another; when all are taken the file waits for the last. */
 async function firstFree(lock: pg.Client, projects: readonly Coordinates[]): Promise<Coordinates> {
   for (const [index, project] of projects.entries()) {
     const { rows } = await lock.query('select pg_try_advisory_lock($1) as taken', [index])

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { BARE_ENVIRONMENT } from '../../support/bare-environment.ts'
 import type { TestProject } from '../../support/project.ts'
 
 const CLI = fileURLToPath(new URL('../../../src/cli.ts', import.meta.url))
@@ -33,8 +34,7 @@ export function commandsFor(project: TestProject) {
     const child = spawn(process.execPath, [CLI, ...args], {
       cwd: folder,
       env: {
-        PATH: process.env.PATH,
-        NODE_NO_WARNINGS: '1',
+        ...BARE_ENVIRONMENT,
         SUPABASE_URL: project.url,
         SUPABASE_SECRET_KEY: project.secretKey,
         ...more,

@@ -47,7 +47,10 @@ describe('keys and tokens', async () => {
     for (const [token, reason] of [
       ['abc', 'MalformedJWT: The token provided is not a valid JWT'],
       [jwt({ role, exp: inSeconds(60) }, 'wrong'), 'JwtSignatureError: Failed to validate JWT signature'],
-      [jwt({ role, exp: inSeconds(-10) }), 'InvalidJWTToken: Token has expired 10 seconds ago'],
+      [
+        jwt({ role, exp: Math.floor(clock.now() / 1000) - 10 }),
+        'InvalidJWTToken: Token has expired 10 seconds ago',
+      ],
       [jwt({ exp: inSeconds(60) }), 'InvalidJWTToken: Fields `role` and `exp` are required in JWT'],
     ] as const) {
       client.send([
