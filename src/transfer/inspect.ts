@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Transform, type TransformCallback } from 'node:stream'
 import { type Arrived, type Expectation, mismatch, wrongSize } from './integrity.ts'
+import { scavengeAfter } from './scavenge.ts'
 import type { TransferError } from './transfer-error.ts'
 
 export interface InspectorOptions {
@@ -47,6 +48,7 @@ export class Inspector extends Transform {
       return
     }
     this.#hash.update(chunk)
+    scavengeAfter(chunk.length)
     const before = this.#held
     this.#held = chunk
     if (before === undefined) done()
