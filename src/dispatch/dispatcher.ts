@@ -67,6 +67,15 @@ const SUSPICIOUS_LOST_LEASES = 2
 
 const isSuspect = ({ lostLeases }: Claim): boolean => lostLeases >= SUSPICIOUS_LOST_LEASES
 
+/** The Data API's functions take no more. */
+const LARGEST_CLAIM = 500
+
+/** At speed a claim brings what lanes come to the end of in this time: one lane of 500 files a second then makes 0.04 claims a file, and not one for every two. */
+const CLAIM_EVERY_MS = 50
+
+/** Also for large files, of which few end in that time. */
+const fewestPerClaim = (concurrency: number): number => Math.min(LARGEST_CLAIM, Math.max(2, concurrency))
+
 /** Claims that may wait for the database's answer while lanes go on, at 4.5 KB each. */
 const MOST_UNSETTLED = 1000
 
@@ -74,10 +83,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { concurrency, circuits, leases, log, now = () => performance.now() } = options
   const lanes = new PQueue({ concurrency })
   const live = new Set<AttachmentRun>()
-  /** Claimed beyond the lanes, so that none waits for a claim's round trip. */
-  const prefetch = Math.max(2, concurrency)
-  /** While lanes are busy a claim waits for this much room: at 32 lanes one call then brings 32 rows or more. */
-  const leastRoom = Math.min(500, prefetch)
+  /** How many rows a claim should bring while lanes are busy, and as many are claimed beyond the lanes. */
+  let perClaim = fewestPerClaim(concurrency)
   let claimed = 0
   /** Claims that lanes came to the end of since the last one was asked for. */
   let through = 0
@@ -93,14 +100,14 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   let drained: Promise<void> | undefined
   let tellIdle: (() => void) | undefined
 
-  const room = (): number => concurrency + prefetch + ahead - Math.max(claimed, live.size - MOST_UNSETTLED)
+  const room = (): number => concurrency + perClaim + ahead - Math.max(claimed, live.size - MOST_UNSETTLED)
 
   function look(): void {
     lookAgain = true
     if (draining || claiming || alone) return
-    if (room() < leastRoom || circuits.firstOpen() !== null) return
+    if (room() < perClaim || circuits.firstOpen() !== null) return
     lookAgain = false
-    void claimSome(Math.min(room(), 500))
+    void claimSome(Math.min(room(), LARGEST_CLAIM))
   }
 
   async function claimSome(max: number): Promise<void> {
@@ -113,7 +120,11 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       // A claim takes half of its rows from those just announced; more ids would only be forgotten.
       const answer = await options.claim(options.takeWoken(Math.ceil(max / 2)), max)
       paused = answer.paused
-      ahead = Math.min(concurrency, Math.round(perMs * (now() - sentAt)))
+      perClaim = Math.max(
+        fewestPerClaim(concurrency),
+        Math.min(LARGEST_CLAIM, Math.round(perMs * CLAIM_EVERY_MS)),
+      )
+      ahead = Math.min(perClaim, Math.round(perMs * (now() - sentAt)))
       for (const id of answer.workerLost) log.error({ attachment: id, code: 'worker_lost' }, 'failed')
       for (const claim of answer.claims) take(claim, sentAt)
       // A full answer means that more is due; any other ends it until the next wake-up or sweep.

@@ -37,7 +37,7 @@ describe('claiming', () => {
     assert.equal(dispatcher.counts().claimed, 8)
   })
 
-  test('at speed the next claim is asked for before lanes are empty, by as much as a claim takes', async () => {
+  test('at speed a claim brings what lanes end in 50 ms, and is asked for before they are empty', async () => {
     let now = 0
     const { asked, lookAndGive, give, endLane, begun } = bench(4, () => now)
     await lookAndGive(claimsFrom(1, 8))
@@ -45,12 +45,12 @@ describe('claiming', () => {
     for (const lane of [0, 1, 2, 3]) await endLane(lane)
     assert.deepEqual(asked(), [8, 4])
     now = 30
-    // Four lanes ended in 20 ms, and the answer took 10: two more than before are wanted.
+    // Four lanes ended in 20 ms: ten will in 50, and two in the 10 ms that the answer took.
     await give(claimsFrom(9, 4))
     await endLane(4)
     assert.deepEqual(asked(), [8, 4])
     await endLane(5)
-    assert.deepEqual(asked(), [8, 4, 4])
+    assert.deepEqual(asked(), [8, 4, 10])
     assert.equal(begun().length, 10, 'two still wait for a lane')
   })
 
