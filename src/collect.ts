@@ -8,11 +8,16 @@ export interface CollectedAnswer {
   readonly statusCode: number
   readonly headers: AnswerHeaders
   readonly body: Buffer
-  /** `cut`: there was more than the limit, and the connection was ended. `broken`: it was, by somebody else. */
+  /** `cut`: there was more than was wanted, and the connection was ended. `broken`: it was, by somebody else. */
   readonly end: 'whole' | 'cut' | 'broken'
   /** What broke it off. */
   readonly error?: unknown
 }
+
+/** Told of an answer when it begins: whether its body is waited for. */
+export type BodyWanted = (statusCode: number) => boolean
+
+const always: BodyWanted = () => true
 
 /**
  * Asks and collects the answer's body, up to `limit` bytes. Rejects when no answer has begun, and with the signal's
@@ -24,10 +29,11 @@ export function collect(
   request: Dispatcher.DispatchOptions,
   signal: AbortSignal,
   limit: number,
+  wanted: BodyWanted = always,
 ): Promise<CollectedAnswer> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason)
-    dispatcher.dispatch(request, new Collector(signal, limit, resolve, reject))
+    dispatcher.dispatch(request, new Collector(signal, limit, wanted, resolve, reject))
   })
 }
 
@@ -36,6 +42,7 @@ const EMPTY = Buffer.alloc(0)
 class Collector implements Dispatcher.DispatchHandler {
   readonly #signal: AbortSignal
   readonly #limit: number
+  readonly #wanted: BodyWanted
   readonly #resolve: (answer: CollectedAnswer) => void
   readonly #reject: (reason: unknown) => void
   #controller: Dispatcher.DispatchController | undefined
@@ -49,11 +56,13 @@ class Collector implements Dispatcher.DispatchHandler {
   constructor(
     signal: AbortSignal,
     limit: number,
+    wanted: BodyWanted,
     resolve: (answer: CollectedAnswer) => void,
     reject: (reason: unknown) => void,
   ) {
     this.#signal = signal
     this.#limit = limit
+    this.#wanted = wanted
     this.#resolve = resolve
     this.#reject = reject
     signal.addEventListener('abort', this.#abort)
@@ -71,12 +80,17 @@ class Collector implements Dispatcher.DispatchHandler {
     if (this.#ended) controller.abort(this.#signal.reason)
   }
 
-  onResponseStart(_: Dispatcher.DispatchController, statusCode: number, headers: AnswerHeaders): void {
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    statusCode: number,
+    headers: AnswerHeaders,
+  ): void {
     if (statusCode < 200) return
     this.#statusCode = statusCode
     this.#headers = headers
     const length = Number(headers['content-length'])
-    if (length > 0 && length <= this.#limit) this.#room = Buffer.allocUnsafe(length)
+    if (!this.#wanted(statusCode)) this.#cut(controller)
+    else if (length > 0 && length <= this.#limit) this.#room = Buffer.allocUnsafe(length)
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -86,7 +100,10 @@ class Collector implements Dispatcher.DispatchHandler {
     if (this.#size > this.#room.length) this.#grow(before)
     // Copied while it is in the processor's cache, and never kept: a tiny chunk is a slice of a 64 KB read buffer.
     chunk.copy(this.#room, before)
-    if (this.#size <= this.#limit) return
+    if (this.#size > this.#limit) this.#cut(controller)
+  }
+
+  #cut(controller: Dispatcher.DispatchController): void {
     this.#answer('cut')
     controller.abort(new Error('more than was asked for'))
   }

@@ -81,8 +81,13 @@ test('without any answer it rejects', async t => {
 })
 
 test('given up, it rejects with the reason: before, while it waits for a connection, and in the middle', async t => {
+  const heard: (string | undefined)[] = []
+  const inTheMiddle = Promise.withResolvers<void>()
   const server = await serve(t, (request, response) => {
-    if (request.url === '/middle') response.writeHead(200, { 'content-length': '10' }).write('half')
+    heard.push(request.url)
+    if (request.url !== '/middle') return void response.end()
+    response.writeHead(200, { 'content-length': '10' }).write('half')
+    inTheMiddle.resolve()
   })
   const agent = agentFor(t, 1)
   const reason = new Error('no longer wanted')
@@ -95,11 +100,33 @@ test('given up, it rejects with the reason: before, while it waits for a connect
   const first = new AbortController()
   const second = new AbortController()
   const middle = asking('/middle', first.signal)
+  await inTheMiddle.promise
   const queued = asking('/queued', second.signal)
   second.abort(reason)
   await assert.rejects(queued, reason)
   first.abort(reason)
   await assert.rejects(middle, reason)
+  await asking('/last', patient())
+  assert.deepEqual(heard, ['/middle', '/last'], 'what was given up in the queue is never sent')
+  for (const { signal } of [first, second]) assert.equal(getEventListeners(signal, 'abort').length, 0)
+})
+
+test('a body that is not wanted is not waited for', async t => {
+  const server = await serve(t, (_, response) => {
+    response.writeHead(302, { location: '/elsewhere', 'content-length': '10' }).write('half')
+  })
+  const statuses: number[] = []
+  const answer = await collect(
+    agentFor(t),
+    { origin: server.url, path: '/', method: 'GET' },
+    patient(),
+    LIMIT,
+    status => {
+      statuses.push(status)
+      return status !== 302
+    },
+  )
+  assert.deepEqual([answer.end, answer.headers.location, statuses], ['cut', '/elsewhere', [302]])
 })
 
 test('a body that is sent arrives, and nothing listens to the signal afterwards', async t => {

@@ -45,7 +45,7 @@ export interface AttachmentRun {
 
 export type StartAttachment = (claim: Claim) => AttachmentRun
 
-/** A root actor for each claim: 5 KB, and 33 µs of CPU time from its start to its end. */
+/** A root actor for each claim: 34 µs of CPU time from its start to its end, when nothing else is done. */
 export const attachmentStarter =
   (work: AttachmentWork): StartAttachment =>
   claim =>
@@ -96,9 +96,10 @@ function startRun(work: AttachmentWork, claim: Claim): AttachmentRun {
   async function carryOut(begin: Begin, context: AttachmentContext): Promise<void> {
     const controller = new AbortController()
     underWay = controller
+    const working = begin(work, context, controller.signal)
     let event: AttachmentEvent
     try {
-      event = await begin(work, context, controller.signal)
+      event = await working
     } catch (error) {
       event = { type: 'BROKE', failure: work.failureOf(error) }
     }
@@ -151,22 +152,16 @@ type Begin = (
 
 /** What is done in a state of the machine, and the event that says how it went well. */
 const WORK: Readonly<Record<string, Begin>> = {
-  resolving: async (work, { claim }, signal) => ({
-    type: 'RESOLVED',
-    media: await work.resolve(claim, signal),
-  }),
-  transferring: async (work, { claim, media }, signal) => ({
-    type: 'STORED',
-    object: await work.transfer(claim, known(media, 'media'), signal),
-  }),
-  judging: async (work, { claim, failure }) => ({
-    type: 'JUDGED',
-    settlement: await work.judge(claim, known(failure, 'failure')),
-  }),
-  settling: async (work, { claim, settlement }, signal) => ({
-    type: 'ANSWERED',
-    answer: await work.settle(claim, known(settlement, 'settlement'), signal),
-  }),
+  resolving: (work, { claim }, signal) =>
+    work.resolve(claim, signal).then(media => ({ type: 'RESOLVED', media })),
+  transferring: (work, { claim, media }, signal) =>
+    work.transfer(claim, known(media, 'media'), signal).then(object => ({ type: 'STORED', object })),
+  judging: (work, { claim, failure }) =>
+    work.judge(claim, known(failure, 'failure')).then(settlement => ({ type: 'JUDGED', settlement })),
+  settling: (work, { claim, settlement }, signal) =>
+    work
+      .settle(claim, known(settlement, 'settlement'), signal)
+      .then(answer => ({ type: 'ANSWERED', answer })),
 }
 
 /** A state is only entered with what it needs; if that is ever untrue the machine is wrong, not the data. */

@@ -29,7 +29,7 @@ export interface ClaimAnswer {
 }
 
 /**
- * Who works on what. Claims as many rows as lanes are free and a small prefetch, many in one call; gives each
+ * Who works on what. Claims as many rows as lanes are free, and ahead of them as their speed asks for; gives each
  * claim an actor of its own; runs at most `concurrency` of them at once.
  */
 export interface Dispatcher {
@@ -70,27 +70,27 @@ const isSuspect = ({ lostLeases }: Claim): boolean => lostLeases >= SUSPICIOUS_L
 /** The Data API's functions take no more. */
 const LARGEST_CLAIM = 500
 
-/** At speed a claim brings what lanes come to the end of in this time: one lane of 500 files a second then makes 0.04 claims a file, and not one for every two. */
+/**
+ * At speed a claim brings what lanes come to the end of in this time: one lane of 600 files a second then makes 0.06
+ * calls a file, and not one for every two. At the least it brings as many as there are lanes, also of large files, of
+ * which few end in that time; at the most sixteen times as many, since another daemon may be idle.
+ */
 const CLAIM_EVERY_MS = 50
 
-/** Also for large files, of which few end in that time. */
-const fewestPerClaim = (concurrency: number): number => Math.min(LARGEST_CLAIM, Math.max(2, concurrency))
-
-/** Claims that may wait for the database's answer while lanes go on, at 4.5 KB each. */
+/** Claims that may wait for the database's answer while lanes go on, at 5 KB each. */
 const MOST_UNSETTLED = 1000
 
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { concurrency, circuits, leases, log, now = () => performance.now() } = options
   const lanes = new PQueue({ concurrency })
   const live = new Set<AttachmentRun>()
-  /** How many rows a claim should bring while lanes are busy, and as many are claimed beyond the lanes. */
-  let perClaim = fewestPerClaim(concurrency)
   let claimed = 0
-  /** Claims that lanes came to the end of since the last one was asked for. */
-  let through = 0
-  let askedAt = now()
-  /** As many as lanes come to the end of while a claim is under way: asked for later, it would find lanes empty. */
-  let ahead = 0
+  /** Claims that lanes have begun with since then, and how many a millisecond it was before. */
+  let begun = 0
+  let countedFrom = now()
+  let perMs = 0
+  /** How long the last claim took, in milliseconds. */
+  let claimMs = 0
   /** A suspect is here, and nothing else is claimed before it is through. */
   let alone = false
   let claiming = false
@@ -100,31 +100,48 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   let drained: Promise<void> | undefined
   let tellIdle: (() => void) | undefined
 
-  const room = (): number => concurrency + perClaim + ahead - Math.max(claimed, live.size - MOST_UNSETTLED)
+  /**
+   * How many rows may be claimed now, or 0 when that is fewer than a claim should bring. Claimed beyond the lanes is what
+   * a claim brings, and what lanes come to the end of while it is under way: asked for later, it would find them empty.
+   */
+  function room(): number {
+    notePace()
+    const fewest = Math.min(LARGEST_CLAIM, Math.max(2, concurrency))
+    const perClaim = Math.max(
+      fewest,
+      Math.min(16 * fewest, LARGEST_CLAIM, Math.round(perMs * CLAIM_EVERY_MS)),
+    )
+    const ahead = Math.min(perClaim, Math.round(perMs * claimMs))
+    const left = concurrency + perClaim + ahead - Math.max(claimed, live.size - MOST_UNSETTLED)
+    return left < perClaim ? 0 : Math.min(left, LARGEST_CLAIM)
+  }
+
+  /** Of the time since the last look at it, so that it falls when lanes grow slow, and after a pause. */
+  function notePace(): void {
+    const passed = now() - countedFrom
+    if (passed < CLAIM_EVERY_MS) return
+    perMs = begun / passed
+    begun = 0
+    countedFrom += passed
+  }
 
   function look(): void {
     lookAgain = true
     if (draining || claiming || alone) return
-    if (room() < perClaim || circuits.firstOpen() !== null) return
+    const max = room()
+    if (max === 0 || circuits.firstOpen() !== null) return
     lookAgain = false
-    void claimSome(Math.min(room(), LARGEST_CLAIM))
+    void claimSome(max)
   }
 
   async function claimSome(max: number): Promise<void> {
     claiming = true
     const sentAt = now()
-    const perMs = through / Math.max(1, sentAt - askedAt)
-    through = 0
-    askedAt = sentAt
     try {
       // A claim takes half of its rows from those just announced; more ids would only be forgotten.
       const answer = await options.claim(options.takeWoken(Math.ceil(max / 2)), max)
       paused = answer.paused
-      perClaim = Math.max(
-        fewestPerClaim(concurrency),
-        Math.min(LARGEST_CLAIM, Math.round(perMs * CLAIM_EVERY_MS)),
-      )
-      ahead = Math.min(perClaim, Math.round(perMs * (now() - sentAt)))
+      claimMs = now() - sentAt
       for (const id of answer.workerLost) log.error({ attachment: id, code: 'worker_lost' }, 'failed')
       for (const claim of answer.claims) take(claim, sentAt)
       // A full answer means that more is due; any other ends it until the next wake-up or sweep.
@@ -157,9 +174,11 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   }
 
   async function runInLane(run: AttachmentRun): Promise<void> {
-    await lanes.add(run.runInLane)
+    await lanes.add(() => {
+      if (run.state() === 'waiting') begun++
+      return run.runInLane()
+    })
     claimed--
-    through++
     if (lookAgain) look()
   }
 

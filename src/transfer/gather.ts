@@ -60,13 +60,10 @@ export function joined(gathered: Gathered): Buffer {
 /** Of an API's answer more than this is thrown away. */
 export const ANSWER_LIMIT = 256 * 1024
 
-/** Reads the body of a streaming answer, the first `limit` bytes of it or a little more. Does not reject. */
-export async function collected(
-  { statusCode, headers, body }: Answer,
-  limit = ANSWER_LIMIT,
-): Promise<CollectedAnswer> {
+/** Reads the body of a streaming answer, the first 256 KB of it or a little more. Does not reject. */
+export async function collected({ statusCode, headers, body }: Answer): Promise<CollectedAnswer> {
   try {
-    const gathered = await gather(body, limit)
+    const gathered = await gather(body, ANSWER_LIMIT)
     if (!gathered.ended) body.destroy()
     return { statusCode, headers, body: joined(gathered), end: gathered.ended ? 'whole' : 'cut' }
   } catch (error) {

@@ -35,10 +35,10 @@ end
 $$;
 
 -- It takes 55 µs of the server's CPU for each row in batches of 32 and 105 in batches of 8. Plans are made once for a
--- connection, because making them costs 0.2 ms a statement, and they must be right for any table: each statement is in
--- the order of one partial index, and what could lead elsewhere is off. (Without statistics, after a restore or a great
--- ingest, the planner takes a backlog for a handful of rows, and would have all of it read and sorted for each claim.)
--- JSON and not jsonb, which the Data API would only make text of again: half the cost of the answer.
+-- connection, because making them costs 0.2 ms a statement, and they must be right for any table: each statement reads
+-- one partial index, mostly in its order, and what could lead elsewhere is off. (Without statistics, after a restore or
+-- a great ingest, the planner takes a backlog for a handful of rows, and would have all of it read and sorted for each
+-- claim.) JSON and not jsonb, which the Data API would only make text of again: half the cost of the answer.
 create function public.claim_attachments(worker text, ids bigint[], max integer, lease interval) returns json
 language plpgsql volatile security invoker set search_path = ''
 set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off

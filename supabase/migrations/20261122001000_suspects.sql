@@ -21,8 +21,8 @@ comment on function mediaferry.suspect_pause(integer) is
   'losses of a file are spread over more than ten minutes; the first two cost nothing, because most deaths are '
   'single ones.';
 
--- Every claim begins with it, and hardly ever is there such a row: then it is one look at an index, planned once for a
--- connection. In the order of that index and by ids, so that no plan reads the whole table.
+-- A claim begins with it when there are suspects at all. In the order of their index and by ids, so that no plan reads
+-- the whole table.
 create function mediaferry.fail_lost_workers() returns bigint[]
 language plpgsql volatile set search_path = '' as $$
 declare

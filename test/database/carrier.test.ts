@@ -46,3 +46,13 @@ test('one that takes too long, or is not wanted any more, rejects with the reaso
   const reason = new Error('not wanted')
   await assert.rejects(fetch('/', { signal: AbortSignal.abort(reason) }), reason)
 })
+
+test('it says who it is, and an encoding that was not asked for is no answer', async t => {
+  const { fetch } = await carried(t, (request, response) => {
+    if (request.url === '/packed') response.setHeader('content-encoding', 'br')
+    response.end(`${request.headers['user-agent']} ${request.headers['accept-encoding']}`)
+  })
+  assert.match(await (await fetch('/')).text(), /^mediaferry\/\S+ identity$/)
+  await assert.rejects(fetch('/packed'), ({ cause }) => /encoded as br/.test(String(cause)))
+  await assert.rejects(fetch('/', { method: 'POST', body: new Uint8Array(3) }), TypeError)
+})

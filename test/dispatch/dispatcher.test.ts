@@ -37,21 +37,34 @@ describe('claiming', () => {
     assert.equal(dispatcher.counts().claimed, 8)
   })
 
-  test('at speed a claim brings what lanes end in 50 ms, and is asked for before they are empty', async () => {
+  test('at speed a claim brings what lanes take in 50 ms, and is asked for before they are empty', async () => {
     let now = 0
-    const { asked, lookAndGive, give, endLane, begun } = bench(4, () => now)
-    await lookAndGive(claimsFrom(1, 8))
-    now = 20
-    for (const lane of [0, 1, 2, 3]) await endLane(lane)
-    assert.deepEqual(asked(), [8, 4])
+    const { asked, lookAndGive, give, endLane, begun } = bench(2, () => now)
+    await lookAndGive(claimsFrom(1, 4))
+    for (const lane of [0, 1]) await endLane(lane)
+    assert.deepEqual(asked(), [4, 2])
+    now = 10
+    await give(claimsFrom(5, 2))
+    // Four in lanes within 20 ms after the claim that took 10 are not looked at yet: a window is 50 ms.
     now = 30
-    // Four lanes ended in 20 ms: ten will in 50, and two in the 10 ms that the answer took.
-    await give(claimsFrom(9, 4))
+    for (const lane of [2, 3]) await endLane(lane)
+    assert.deepEqual(asked(), [4, 2, 2])
+    await give(claimsFrom(7, 2))
+    // Seven have begun when 50 ms are over: a claim brings seven from now on, and not before there is room for them.
+    now = 50
     await endLane(4)
-    assert.deepEqual(asked(), [8, 4])
-    await endLane(5)
-    assert.deepEqual(asked(), [8, 4, 10])
-    assert.equal(begun().length, 10, 'two still wait for a lane')
+    assert.deepEqual(asked(), [4, 2, 2])
+    for (const lane of [5, 6]) await endLane(lane)
+    assert.deepEqual(asked(), [4, 2, 2, 7])
+    assert.equal(begun().length, 8)
+    await give(claimsFrom(9, 7))
+
+    // Nothing ends for a second: the next claim is as small as at the beginning.
+    now = 1050
+    for (const lane of [7, 8, 9, 10, 11]) await endLane(lane)
+    assert.deepEqual(asked().slice(4), [])
+    await endLane(12)
+    assert.deepEqual(asked().slice(4), [2])
   })
 
   test('an answer that is not full ends it until the next look', async () => {

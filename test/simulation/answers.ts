@@ -59,5 +59,5 @@ export function asAnswer({ status, bytes, headers, cutAt }: Reply): Answer {
 /** Both ways of asking, by one that streams. */
 export const httpBy = (request: Http['request']): Http => ({
   request,
-  collect: async (asked, limit) => collected(await request(asked), limit),
+  collect: async asked => collected(await request(asked)),
 })

@@ -24,7 +24,7 @@ class ArrivedBody extends Readable {
 
 const http = (request: Http['request']): Http => ({
   request,
-  collect: async (asked, limit) => collected(await request(asked), limit),
+  collect: async asked => collected(await request(asked)),
 })
 
 const answering = (answer: (path: string) => Buffer): Http =>

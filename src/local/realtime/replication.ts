@@ -16,7 +16,7 @@ export interface ReplicationOptions {
   onUp(): void
 }
 
-export type RowChange = 'INSERT' | 'UPDATE' | 'DELETE'
+type RowChange = 'INSERT' | 'UPDATE' | 'DELETE'
 
 export interface Replication {
   readonly connected: boolean
