@@ -25,7 +25,7 @@ test('a media host whose 503 has no end is in trouble all the same, so that its 
   await assert.rejects(probe(), failsWith('whatsapp_unavailable', 'interrupted'))
 })
 
-test('the body of a redirect is not waited for', async t => {
+test('the body of a redirect is not waited for', { timeout: 10_000 }, async t => {
   const bytes = jpeg(1000)
   const meta = await fakeMeta(t, bytes)
   const transfer = transferBetween(t, meta, await fakeStorage(t))
