@@ -95,7 +95,7 @@ const app = number => ({
   // 100 ms, 150 ms, 225 ms … 15 s between restarts, from the beginning again after 30 s of life. PM2 gives up after
   // sixteen deaths within a second of life each in the first 16 s, and these delays leave time for eleven.
   exp_backoff_restart_delay: 100,
-  // Six times the demo's peak of 155 MB, at which a document of 100 MB passes in pieces: only a leak comes so far.
+  // Four times what ten minutes of pictures, videos and documents take (263 MB): only a leak comes so far.
   // PM2 looks every 30 s, and what is above is drained and started anew: nothing lost, no attempt counted.
   max_memory_restart: '1G',
   // JSON lines that carry their own time, in ~/.pm2/logs/mediaferry-out.log. What Node itself has to say of a
