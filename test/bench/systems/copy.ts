@@ -14,8 +14,9 @@ export type Copy = (job: Job) => Promise<void>
 const GATHER_LIMIT = 512 * 1024
 
 /**
- * Resolve, download, hash, upload, with undici, in the leanest way that we know of. Nothing is checked beyond the
- * statuses and nothing is durable: the limit of the machine, and the handler of every other queue here.
+ * Resolve, download, hash, upload, by undici's `request`, as lean as it goes with that (mediaferry collects small bodies
+ * below it, src/collect.ts). Nothing is checked beyond the statuses and nothing is durable: the yardstick, and the
+ * handler of every other queue here.
  */
 export function openCopy(concurrency: number): Copy {
   const { BENCH_META_URL: meta = '', BENCH_PROJECT_URL: project = '' } = process.env
