@@ -97,16 +97,17 @@ function startRun(work: AttachmentWork, claim: Claim): AttachmentRun {
     const controller = new AbortController()
     underWay = controller
     const working = begin(work, context, controller.signal)
-    let event: AttachmentEvent
-    try {
-      event = await working
-    } catch (error) {
-      event = { type: 'BROKE', failure: work.failureOf(error) }
-    }
     // Whoever left its state in the meantime is not told how it went.
-    if (underWay !== controller) return
-    underWay = undefined
-    actor.send(event)
+    const tell = (event: () => AttachmentEvent) => {
+      if (underWay !== controller) return
+      const told = event()
+      underWay = undefined
+      actor.send(told)
+    }
+    await working.then(
+      event => tell(() => event),
+      error => tell(() => ({ type: 'BROKE', failure: work.failureOf(error) })),
+    )
   }
 
   /** A fault in the machine itself costs this claim, and neither its lane nor the daemon. */

@@ -145,3 +145,18 @@ test('a fault in the machine itself costs the claim, and neither the lane nor th
   await settled()
   assert.equal(seen.laneFree, true)
 })
+
+test('what work that was left behind throws is not looked at: it cannot break off what came after it', async () => {
+  const { run, begin, lane, settle } = started({
+    failureOf: () => {
+      throw new Error('failureOf is broken')
+    },
+  })
+  await begin()
+  run.interrupt('drain', 0)
+  lane.at(0).reject(new Error('aborted'))
+  await settled()
+  assert.equal(run.settling(), true)
+  settle.at(0).resolve('applied')
+  assert.equal((await run.done).output.lost, false)
+})
