@@ -117,7 +117,10 @@ function openParts(
     log,
     takeWoken: most => parts.intake?.takeWoken(most) ?? [],
     onPaused,
-    onClaimed: rows => parts.observer?.claimed(rows),
+    onClaimed: (asked, given) => {
+      parts.intake?.claimed(asked, given)
+      parts.observer?.claimed(given.length)
+    },
     onFinished: finished => parts.observer?.finished(finished),
     onCircuit: change => {
       parts.alerts?.circuit(change)

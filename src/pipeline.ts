@@ -44,7 +44,8 @@ export interface PipelineOptions {
   readonly takeWoken: (most: number) => readonly number[]
   /** Claims no more rows than this in all. */
   readonly limit?: number
-  readonly onClaimed?: (count: number) => void
+  /** The announced ids that a claim asked for, and the ids that it was given. */
+  readonly onClaimed?: (asked: readonly number[], given: readonly number[]) => void
   /** An operator has paused the pipeline, or lets it go on; noticed at the next claim. */
   readonly onPaused?: (paused: boolean) => void
   readonly onFinished?: (finished: FinishedRun) => void
@@ -115,10 +116,10 @@ export function openPipeline(options: PipelineOptions): Pipeline {
       const answer = await database.claim(worker, ids, Math.min(max, left), settings.LEASE)
       left -= answer.claims.length
       notePaused(answer.paused)
-      options.onClaimed?.(answer.claims.length)
       return answer
     },
     takeWoken: options.takeWoken,
+    onClaimed: (asked, given) => options.onClaimed?.(asked, given),
     start: attachmentStarter({
       resolve: (claim, signal) => withEvidence(claim.id, transfer.resolve(claim, signal)),
       transfer: (claim, media, signal) => withEvidence(claim.id, transfer.copy(claim, media, signal)),

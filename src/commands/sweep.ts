@@ -72,9 +72,9 @@ async function sweepOnce(
     log,
     limit,
     takeWoken: () => [],
-    onClaimed: count => {
-      held += count
-      if (count === 0 && held === 0) done()
+    onClaimed: (_, given) => {
+      held += given.length
+      if (given.length === 0 && held === 0) done()
     },
     onFinished: ({ claim, output }) => {
       counts[output.lost ? 'lost' : outcomeOf(output.settlement, claim)]++

@@ -11,6 +11,8 @@ export interface DispatcherOptions {
   readonly claim: (ids: readonly number[], max: number) => Promise<ClaimAnswer>
   /** Ids that were announced and not asked for yet; those given out are forgotten. */
   readonly takeWoken: (most: number) => readonly number[]
+  /** A claim was answered: the announced ids that it asked for, and the ids that it was given. */
+  readonly onClaimed: (asked: readonly number[], given: readonly number[]) => void
   readonly start: StartAttachment
   /** Told when a claim failed; opens the circuit. */
   readonly onClaimFailed: (error: unknown) => void
@@ -139,7 +141,12 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const sentAt = now()
     try {
       // A claim takes half of its rows from those just announced; more ids would only be forgotten.
-      const answer = await options.claim(options.takeWoken(Math.ceil(max / 2)), max)
+      const asked = options.takeWoken(Math.ceil(max / 2))
+      const answer = await options.claim(asked, max)
+      options.onClaimed(
+        asked,
+        answer.claims.map(({ id }) => id),
+      )
       paused = answer.paused
       claimMs = now() - sentAt
       for (const id of answer.workerLost) log.error({ attachment: id, code: 'worker_lost' }, 'failed')

@@ -8,6 +8,7 @@ import { type Clock, systemClock } from './clock.ts'
 import type { Page } from './cursor.ts'
 import { createMisses } from './misses.ts'
 import type { RealtimeHandlers, RealtimeLink } from './realtime.ts'
+import { createSecondLook } from './second-look.ts'
 import { createSweepTimer } from './sweep-timer.ts'
 import { createWakeSet } from './wake-set.ts'
 
@@ -58,6 +59,8 @@ export interface Intake {
   counts(): IntakeCounts
   /** Up to `most` woken ids, the newest first; they are forgotten here. */
   takeWoken(most: number): number[]
+  /** A claim was answered: which of the woken it had asked for, and which rows it was given, asked for or not. */
+  claimed(asked: readonly number[], given: readonly number[]): void
   /** What our row says of this daemon has changed: it is written soon, beside the beats. */
   tell(): void
   /** No wake-up and no sweep after the call. Resolves when everything is closed; may be called twice. */
@@ -98,7 +101,10 @@ export function startIntake(options: IntakeOptions): Intake {
     clock,
     onHeard: () => tell({ type: 'CANARY_HEARD' }),
     onLate: () => tell({ type: 'CANARY_LATE' }),
-    onNudge: () => sweep.now(),
+    onNudge: () => {
+      sweep.now()
+      secondLook.nudged()
+    },
     onError,
   })
 
@@ -131,6 +137,15 @@ export function startIntake(options: IntakeOptions): Intake {
     onInterval: () => catchUp.run(),
   })
 
+  const secondLook = createSecondLook({
+    clock,
+    onDue: ids => {
+      for (const id of ids) woken.add(id)
+      if (ids.length > 0) options.onWake()
+      else options.onSweep()
+    },
+  })
+
   subscription.on('catchUp', () => {
     catchUp.run({ confirm: true })
     sweep.now()
@@ -156,6 +171,11 @@ export function startIntake(options: IntakeOptions): Intake {
     state: () => last,
     counts: () => ({ announced, missed: misses.total, woken: woken.size }),
     takeWoken: most => woken.take(most),
+    claimed(asked, given) {
+      for (const id of given) woken.forget(id)
+      const found = new Set(given)
+      secondLook.notGiven(asked.filter(id => !found.has(id)))
+    },
     tell: canary.tell,
     stop() {
       stopping ??= stopAll()
@@ -167,6 +187,7 @@ export function startIntake(options: IntakeOptions): Intake {
     subscription.stop()
     sweep.stop()
     misses.stop()
+    secondLook.stop()
     await Promise.all([canary.stop(), catchUp.stop(), link.close()])
   }
 }

@@ -11,11 +11,13 @@ export function bench(concurrency: number, now = () => 0) {
   const finished: FinishedRun[] = []
   const failed: unknown[] = []
   const leases = new Map<number, Holder>()
+  const answered: { asked: readonly number[]; given: readonly number[] }[] = []
   const state: { open: Dependency | null; woken: number[] } = { open: null, woken: [] }
   const dispatcher = createDispatcher({
     concurrency,
     claim: claiming.ask,
     takeWoken: most => state.woken.splice(0, most),
+    onClaimed: (asked, given) => answered.push({ asked, given }),
     start: attachmentStarter(held.work),
     onClaimFailed: error => failed.push(error),
     onFinished: run => finished.push(run),
@@ -38,6 +40,7 @@ export function bench(concurrency: number, now = () => 0) {
     claiming,
     finished,
     failed,
+    answered,
     leases,
     state,
     /** Answers the newest claim. */

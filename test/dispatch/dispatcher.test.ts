@@ -67,6 +67,15 @@ describe('claiming', () => {
     assert.deepEqual(asked().slice(4), [2])
   })
 
+  test('says which of the announced it asked for, and which rows it was given', async () => {
+    const { lookAndGive, answered, state } = bench(2)
+    state.woken.push(7, 6, 5)
+    await lookAndGive([claimOf(7), claimOf(1)])
+    assert.deepEqual(answered, [{ asked: [7, 6], given: [7, 1] }])
+    await lookAndGive([])
+    assert.deepEqual(answered.slice(1), [{ asked: [5], given: [] }])
+  })
+
   test('an answer that is not full ends it until the next look', async () => {
     const { dispatcher, asked, lookAndGive, endLane } = bench(2)
     await lookAndGive(claimsFrom(1, 3))

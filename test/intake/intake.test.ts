@@ -167,12 +167,44 @@ describe('hearing', () => {
     await w.intake.stop()
   })
 
-  test('a nudge on our canary row sweeps at once', async () => {
+  test('a nudge on our canary row sweeps at once, and once more when what it tells of is seen by all', async () => {
     const w = world()
     await w.listens()
     const before = w.state.sweeps
     w.says().onCanary(w.state.beat)
-    assert.equal(w.state.sweeps, before + 1)
+    w.says().onCanary(w.state.beat)
+    assert.equal(w.state.sweeps, before + 2)
+    await w.pass(1)
+    assert.equal(w.state.sweeps, before + 3)
+    await w.pass(5)
+    assert.equal(w.state.sweeps, before + 3)
+    await w.intake.stop()
+  })
+
+  test('an announced row that a claim did not give is asked for once more a second later, and no more', async () => {
+    const w = world()
+    await w.listens()
+    const [early, given] = [w.insert(), w.insert()]
+    assert.deepEqual(w.intake.takeWoken(10), [given, early])
+    w.intake.claimed([given, early], [given])
+    const wakes = w.state.wakes
+    assert.deepEqual(w.intake.takeWoken(10), [])
+    await w.pass(1)
+    assert.equal(w.state.wakes, wakes + 1)
+    assert.deepEqual(w.intake.takeWoken(10), [early])
+    w.intake.claimed([early], [])
+    await w.pass(5)
+    assert.equal(w.state.wakes, wakes + 1)
+    assert.deepEqual(w.intake.takeWoken(10), [])
+    await w.intake.stop()
+  })
+
+  test('a row that was claimed before it was asked for wakes nobody any more', async () => {
+    const w = world()
+    await w.listens()
+    const [first, second] = [w.insert(), w.insert()]
+    w.intake.claimed([], [first])
+    assert.deepEqual(w.intake.takeWoken(10), [second])
     await w.intake.stop()
   })
 
@@ -228,7 +260,10 @@ describe('stopping', () => {
   test('says nothing more, leaves no timer, and may be asked twice', async () => {
     const w = world()
     await w.listens()
+    w.insert()
+    w.intake.claimed(w.intake.takeWoken(1), [])
     await Promise.all([w.intake.stop(), w.intake.stop()])
+    w.intake.claimed([1], [])
     assert.equal(w.state.closed, true)
     const before = { ...w.state }
     await w.pass(3600)

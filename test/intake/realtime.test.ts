@@ -152,7 +152,8 @@ describe('with the real realtime-js', { concurrency: 4 }, () => {
     await w.hearing()
     const id = await w.insert()
     await w.woken(id)
-    assert.equal(w.intake.counts().announced, 1)
+    // The catch-up may have been quicker.
+    await w.until('the announcement', () => w.intake.counts().announced === 1)
     await w.database.rows(
       `update public.attachments set upload_status = 'FAILED', upload_attempts = 1, error_code = 'x',
       error_message = 'x' where id = $1`,

@@ -13,6 +13,19 @@ test('gives the newest first, each once, and forgets what it gave', () => {
   assert.deepEqual(set.take(5), [])
 })
 
+test('what was claimed without having been asked for is forgotten, and may be announced anew', () => {
+  const set = createWakeSet()
+  for (const id of [1, 2, 3]) set.add(id)
+  set.forget(2)
+  set.forget(9)
+  assert.equal(set.size, 2)
+  set.add(2)
+  set.add(2)
+  assert.equal(set.size, 3)
+  assert.deepEqual(set.take(5), [3, 2, 1])
+  assert.equal(set.size, 0)
+})
+
 test('a full set drops what comes and takes again once it was emptied', () => {
   const set = createWakeSet()
   for (let id = 1; id <= WAKE_SET_LIMIT + 5; id++) set.add(id)
