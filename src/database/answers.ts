@@ -52,14 +52,17 @@ const claim = z
     }),
   )
 
-/** Which claims there are is read first, so that they can be given back when the rest cannot be read. */
+/** The claims are read by themselves: those that cannot be read must be given back. */
 export const claimAnswer = z.object({
   paused: z.boolean(),
-  claims: z.array(identity.loose()),
+  claims: z.array(z.unknown()),
   worker_lost: z.array(id),
 })
 
 export const claims = z.array(claim)
+
+/** Enough of claims to give them back. */
+export const claimKeys = z.array(identity)
 
 export const renewAnswer = z.object({ held: z.array(identity) })
 

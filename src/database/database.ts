@@ -5,6 +5,7 @@ import {
   alertAnswer,
   beatAnswer,
   claimAnswer,
+  claimKeys,
   claims,
   expiringAnswer,
   pausedAnswer,
@@ -114,7 +115,8 @@ export function openDatabase(options: DatabaseOptions, client: Client = openClie
       )
       const read = claims.safeParse(answer.claims)
       if (!read.success) {
-        await settle(worker, answer.claims.map(giveBack))
+        const keys = claimKeys.safeParse(answer.claims)
+        if (keys.success) await settle(worker, keys.data.map(giveBack))
         throw otherShape('claim_attachments', firstFault(read.error), read.error)
       }
       return { paused: answer.paused, claims: read.data, workerLost: answer.worker_lost }

@@ -77,7 +77,7 @@ const LARGEST_CLAIM = 500
  * calls a file, and not one for every two. At the least it brings as many as there are lanes, also of large files, of
  * which few end in that time; at the most sixteen times as many, since another daemon may be idle.
  */
-const CLAIM_EVERY_MS = 50
+const CLAIM_EVERY_MS = 100
 
 /** Claims that may wait for the database's answer while lanes go on, at 5 KB each. */
 const MOST_UNSETTLED = 1000

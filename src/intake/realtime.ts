@@ -25,7 +25,11 @@ export function realtimeClient(url: string, key: string): RealtimeClient {
   return createSupabaseClient(url, key, { auth: { persistSession: false, autoRefreshToken: false } }).realtime
 }
 
-const change = z.object({ new: z.record(z.string(), z.unknown()), errors: z.array(z.string()).nullish() })
+/** Each of the two tables' one column that is wanted. */
+const change = z.object({
+  new: z.object({ id: z.unknown().optional(), beat: z.unknown().optional() }),
+  errors: z.array(z.string()).nullish(),
+})
 const system = z.object({ status: z.string(), message: z.string(), extension: z.string() })
 
 /**
@@ -88,7 +92,7 @@ export function createRealtimeLink(
     else if (said.extension === 'postgres_changes') onEvent({ type: 'SYSTEM_OK' })
   }
 
-  function numberIn(payload: unknown, column: string, handle: (value: number) => void): void {
+  function numberIn(payload: unknown, column: 'id' | 'beat', handle: (value: number) => void): void {
     const row = change.safeParse(payload).data
     const given = row?.new[column]
     const value = typeof given === 'number' || typeof given === 'string' ? Number(given) : Number.NaN

@@ -22,6 +22,7 @@ export function objectKey(parts: KeyParts): string {
 
 /** The keys that earlier claims of this row may have written, newest first. */
 export function lowerKeys(parts: KeyParts): string[] {
+  if (parts.claimToken === 1) return []
   const count = Math.min(Math.max(parts.claimToken - 1, 0), LOWER_KEYS_AT_MOST)
   return Array.from({ length: count }, (_, at) => keyFor(parts, parts.claimToken - 1 - at))
 }

@@ -37,21 +37,21 @@ describe('claiming', () => {
     assert.equal(dispatcher.counts().claimed, 8)
   })
 
-  test('at speed a claim brings what lanes take in 50 ms, and is asked for before they are empty', async () => {
+  test('at speed a claim brings what lanes take in 100 ms, and is asked for before they are empty', async () => {
     let now = 0
     const { asked, lookAndGive, give, endLane, begun } = bench(2, () => now)
     await lookAndGive(claimsFrom(1, 4))
     for (const lane of [0, 1]) await endLane(lane)
     assert.deepEqual(asked(), [4, 2])
-    now = 10
+    now = 20
     await give(claimsFrom(5, 2))
-    // Four in lanes within 20 ms after the claim that took 10 are not looked at yet: a window is 50 ms.
-    now = 30
+    // Four in lanes within 40 ms after the claim that took 20 are not looked at yet: a window is 100 ms.
+    now = 60
     for (const lane of [2, 3]) await endLane(lane)
     assert.deepEqual(asked(), [4, 2, 2])
     await give(claimsFrom(7, 2))
-    // Seven have begun when 50 ms are over: a claim brings seven from now on, and not before there is room for them.
-    now = 50
+    // Seven have begun when 100 ms are over: a claim brings seven from now on, and not before there is room for them.
+    now = 100
     await endLane(4)
     assert.deepEqual(asked(), [4, 2, 2])
     for (const lane of [5, 6]) await endLane(lane)
@@ -60,7 +60,7 @@ describe('claiming', () => {
     await give(claimsFrom(9, 7))
 
     // Nothing ends for a second: the next claim is as small as at the beginning.
-    now = 1050
+    now = 1100
     for (const lane of [7, 8, 9, 10, 11]) await endLane(lane)
     assert.deepEqual(asked().slice(4), [])
     await endLane(12)

@@ -91,6 +91,30 @@ describe('batches', () => {
     assert.deepEqual(await Promise.all([first, second]), ['lost', 'already'])
   })
 
+  test('after a batch of twenty the next one waits twice as long, until one is small again', async t => {
+    const { settler, batches, tick } = bench(t, items => items.map(() => 'applied'))
+    const give = (from: number, count: number) =>
+      Promise.all(
+        Array.from({ length: count }, (_, at) => settler.settle(claimOf(from + at), retry, signal())),
+      )
+    const first = give(1, 20)
+    tick(50)
+    await first
+    const second = give(21, 1)
+    tick(50)
+    await settled()
+    assert.equal(batches.length, 1)
+    tick(50)
+    await second
+    const third = give(22, 1)
+    tick(50)
+    await third
+    assert.deepEqual(
+      batches.map(({ length }) => length),
+      [20, 1, 1],
+    )
+  })
+
   test('at most 200 in one', async t => {
     const { settler, batches, tick } = bench(t, items => items.map(() => 'applied'))
     const all = Promise.all(
