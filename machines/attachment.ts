@@ -19,7 +19,8 @@
  *
  * The machine knows no work. Whoever runs it begins the work of a state on entering it, aborts that on leaving it, and
  * says how it went by one event: four invoked actors were a sixth of the CPU time of a 200 KB copy (80 µs an
- * attachment, and 33 without).
+ * attachment, and 33 without). What only the work of the next state needs is read from the event that leads there, and
+ * not kept: each assign costs 2 µs.
  */
 import { assign, type SnapshotFrom, setup } from 'xstate'
 import type {
@@ -56,10 +57,7 @@ export interface AttachmentInput {
 }
 
 export interface AttachmentContext extends AttachmentInput {
-  readonly media: ResolvedMedia | null
-  readonly failure: Failure | null
   readonly settlement: Settlement | null
-  readonly answer: SettleAnswer | null
   readonly resolvedAgain: boolean
 }
 
@@ -103,29 +101,35 @@ const words = setup({
     output: {} as AttachmentOutput,
   },
   actions: {
-    noteFailure: assign({ failure: (_, failure: Failure) => failure }),
-    noteSettlement: assign({ settlement: (_, settlement: Settlement) => settlement, failure: null }),
-    noteAnswer: assign({ answer: (_, answer: SettleAnswer) => answer }),
+    noteSettlement: assign({ settlement: (_, settlement: Settlement) => settlement }),
   },
   guards: {
     addressTooOld: ({ context }, failure: Failure) => !context.resolvedAgain && failure.code === REFUSED_CODE,
+    uploaded: ({ context }, answer: SettleAnswer) =>
+      answer !== 'lost' && context.settlement?.outcome === 'uploaded',
     lost: (_, answer: SettleAnswer) => answer === 'lost',
-    uploaded: ({ context }) => context.settlement?.outcome === 'uploaded',
     failed: ({ context: { settlement, claim } }) =>
       settlement !== null && outcomeOf(settlement, claim) === 'failed',
   },
 })
 
+const fresh = (claim: Claim): AttachmentContext => ({ claim, settlement: null, resolvedAgain: false })
+
+/** The output, by the event that led to a final state. */
+function ending(of: {
+  readonly context: AttachmentContext
+  readonly event: AttachmentEvent
+}): AttachmentOutput {
+  const { settlement } = of.context
+  if (of.event.type === 'ANSWERED' && settlement !== null) {
+    return { lost: false, settlement, answer: of.event.answer }
+  }
+  return { lost: true, failure: of.event.type === 'BROKE' ? of.event.failure : null }
+}
+
 export const attachmentMachine = words.createMachine({
   id: 'attachment',
-  context: ({ input }) => ({
-    claim: input.claim,
-    media: null,
-    failure: null,
-    settlement: null,
-    answer: null,
-    resolvedAgain: false,
-  }),
+  context: ({ input: { claim } }) => fresh(claim),
   initial: 'waiting',
   states: {
     waiting: {
@@ -156,11 +160,8 @@ export const attachmentMachine = words.createMachine({
       states: {
         resolving: {
           on: {
-            RESOLVED: { target: 'transferring', actions: assign({ media: ({ event }) => event.media }) },
-            BROKE: {
-              target: 'judging',
-              actions: { type: 'noteFailure', params: ({ event }) => event.failure },
-            },
+            RESOLVED: 'transferring',
+            BROKE: 'judging',
           },
         },
         transferring: {
@@ -176,12 +177,9 @@ export const attachmentMachine = words.createMachine({
               {
                 guard: { type: 'addressTooOld', params: ({ event }) => event.failure },
                 target: 'resolving',
-                actions: assign({ resolvedAgain: true, media: null }),
+                actions: assign({ resolvedAgain: true }),
               },
-              {
-                target: 'judging',
-                actions: { type: 'noteFailure', params: ({ event }) => event.failure },
-              },
+              { target: 'judging' },
             ],
           },
         },
@@ -210,42 +208,40 @@ export const attachmentMachine = words.createMachine({
             INTERRUPT: {},
             ANSWERED: [
               {
+                guard: { type: 'uploaded', params: ({ event }) => event.answer },
+                target: '#attachment.UPLOADED',
+              },
+              {
                 guard: { type: 'lost', params: ({ event }) => event.answer },
                 target: '#attachment.released',
-                actions: { type: 'noteAnswer', params: ({ event }) => event.answer },
               },
-              {
-                guard: 'uploaded',
-                target: '#attachment.UPLOADED',
-                actions: { type: 'noteAnswer', params: ({ event }) => event.answer },
-              },
-              {
-                guard: 'failed',
-                target: '#attachment.FAILED',
-                actions: { type: 'noteAnswer', params: ({ event }) => event.answer },
-              },
-              {
-                target: '#attachment.PENDING',
-                actions: { type: 'noteAnswer', params: ({ event }) => event.answer },
-              },
+              { guard: 'failed', target: '#attachment.FAILED' },
+              { target: '#attachment.PENDING' },
             ],
-            BROKE: {
-              target: '#attachment.released',
-              actions: { type: 'noteFailure', params: ({ event }) => event.failure },
-            },
+            BROKE: '#attachment.released',
           },
         },
       },
     },
-    UPLOADED: { type: 'final' },
-    FAILED: { type: 'final' },
-    PENDING: { type: 'final' },
-    released: { type: 'final' },
+    UPLOADED: { type: 'final', output: ending },
+    FAILED: { type: 'final', output: ending },
+    PENDING: { type: 'final', output: ending },
+    released: { type: 'final', output: ending },
   },
-  output: ({ context: { settlement, answer, failure } }): AttachmentOutput =>
-    settlement !== null && answer !== null
-      ? { lost: false, settlement, answer }
-      : { lost: true, failure: settlement === null ? null : failure },
+  // Every final state has that one; XState's types do not follow it here.
+  output: ({ event }) => event.output as AttachmentOutput,
 })
 
 export type AttachmentSnapshot = SnapshotFrom<typeof attachmentMachine>
+
+/** Where every actor begins. To have each work that out for itself costs 5 µs more. */
+export const waiting = (claim: Claim) =>
+  ({
+    status: 'active',
+    value: 'waiting',
+    context: fresh(claim),
+    children: {},
+    historyValue: {},
+    output: undefined,
+    error: undefined,
+  }) as const

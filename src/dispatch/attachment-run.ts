@@ -6,6 +6,7 @@ import {
   type AttachmentSnapshot,
   attachmentMachine,
   type InterruptReason,
+  waiting,
 } from '../../machines/attachment.ts'
 import type { Claim, Failure, ResolvedMedia, SettleAnswer, Settlement, StoredObject } from '../attachment.ts'
 
@@ -45,14 +46,14 @@ export interface AttachmentRun {
 
 export type StartAttachment = (claim: Claim) => AttachmentRun
 
-/** A root actor for each claim: 34 µs of CPU time from its start to its end, when nothing else is done. */
+/** A root actor for each claim: 25 µs of CPU time and 62 KB from its start to its end, when nothing else is done. */
 export const attachmentStarter =
   (work: AttachmentWork): StartAttachment =>
   claim =>
     startRun(work, claim)
 
 function startRun(work: AttachmentWork, claim: Claim): AttachmentRun {
-  const actor = createActor(attachmentMachine, { input: { claim } })
+  const actor = createActor(attachmentMachine, { input: { claim }, snapshot: waiting(claim) })
   let state = 'waiting'
   /** The work of that state. */
   let underWay: AbortController | undefined
@@ -75,49 +76,49 @@ function startRun(work: AttachmentWork, claim: Claim): AttachmentRun {
     leaveLane = undefined
   }
 
-  function follow(snapshot: AttachmentSnapshot): void {
-    const now = innermost(snapshot.value)
-    if (now !== state) {
-      state = now
-      abort()
-      if (!IN_LANE.has(now)) freeLane()
-      const begin = WORK[now]
-      if (begin !== undefined) carryOut(begin, snapshot.context).catch(breakOff)
-    }
-    if (snapshot.output !== undefined) finish(snapshot.output)
-  }
-
-  function abort(): void {
+  /** Follows what the event changed. Only here is anything sent, so nobody has to subscribe to the snapshots. */
+  function send(event: AttachmentEvent): void {
+    actor.send(event)
+    const { value, context, output } = actor.getSnapshot()
+    const now = innermost(value)
+    if (now === state) return
+    state = now
     const left = underWay
     underWay = undefined
+    if (!IN_LANE.has(now)) freeLane()
+    if (output !== undefined) finish(output)
+    const begin = WORK[now]
+    if (begin !== undefined) carryOut(begin, context, event).catch(breakOff)
+    // Last: should this make another event come at once, it finds the new state as it will stay.
     left?.abort()
   }
 
-  async function carryOut(begin: Begin, context: AttachmentContext): Promise<void> {
+  async function carryOut(begin: Begin, context: AttachmentContext, cause: AttachmentEvent): Promise<void> {
     const controller = new AbortController()
     underWay = controller
-    const working = begin(work, context, controller.signal)
-    // Whoever left its state in the meantime is not told how it went.
-    const tell = (event: () => AttachmentEvent) => {
+    const working = begin(work, context, cause, controller.signal)
+    let event: AttachmentEvent
+    try {
+      event = await working
+    } catch (error) {
+      // Whoever left its state in the meantime is not told how it went.
       if (underWay !== controller) return
-      const told = event()
-      underWay = undefined
-      actor.send(told)
+      event = { type: 'BROKE', failure: work.failureOf(error) }
     }
-    await working.then(
-      event => tell(() => event),
-      error => tell(() => ({ type: 'BROKE', failure: work.failureOf(error) })),
-    )
+    if (underWay !== controller) return
+    underWay = undefined
+    send(event)
   }
 
   /** A fault in the machine itself costs this claim, and neither its lane nor the daemon. */
   function breakOff(error: unknown): void {
-    abort()
+    underWay?.abort()
+    underWay = undefined
     actor.stop()
     finish({ lost: true, failure: work.failureOf(error) })
   }
 
-  actor.subscribe({ next: follow, error: breakOff })
+  actor.subscribe({ error: breakOff })
   actor.start()
   return {
     claim,
@@ -128,13 +129,13 @@ function startRun(work: AttachmentWork, claim: Claim): AttachmentRun {
         if (state !== 'waiting') return resolve()
         startedAt = Date.now()
         leaveLane = resolve
-        actor.send({ type: 'START' })
+        send({ type: 'START' })
       }),
-    loseLease: () => actor.send({ type: 'LEASE_LOST' }),
+    loseLease: () => send({ type: 'LEASE_LOST' }),
     settling: () => state === 'settling',
-    interrupt: (reason, retryInMs) => actor.send({ type: 'INTERRUPT', reason, retryInMs }),
+    interrupt: (reason, retryInMs) => send({ type: 'INTERRUPT', reason, retryInMs }),
     interruptIfWaiting: (reason, retryInMs) => {
-      if (state === 'waiting') actor.send({ type: 'INTERRUPT', reason, retryInMs })
+      if (state === 'waiting') send({ type: 'INTERRUPT', reason, retryInMs })
     },
   }
 }
@@ -148,18 +149,23 @@ const IN_LANE: ReadonlySet<string> = new Set(['waiting', 'resolving', 'transferr
 type Begin = (
   work: AttachmentWork,
   context: AttachmentContext,
+  cause: AttachmentEvent,
   signal: AbortSignal,
 ) => Promise<AttachmentEvent>
 
-/** What is done in a state of the machine, and the event that says how it went well. */
+/** What is done in a state that was entered by that event, and the event that says how it went well. */
 const WORK: Readonly<Record<string, Begin>> = {
-  resolving: (work, { claim }, signal) =>
+  resolving: (work, { claim }, _, signal) =>
     work.resolve(claim, signal).then(media => ({ type: 'RESOLVED', media })),
-  transferring: (work, { claim, media }, signal) =>
-    work.transfer(claim, known(media, 'media'), signal).then(object => ({ type: 'STORED', object })),
-  judging: (work, { claim, failure }) =>
-    work.judge(claim, known(failure, 'failure')).then(settlement => ({ type: 'JUDGED', settlement })),
-  settling: (work, { claim, settlement }, signal) =>
+  transferring: (work, { claim }, cause, signal) =>
+    work
+      .transfer(claim, known(cause.type === 'RESOLVED' ? cause.media : null, 'media'), signal)
+      .then(object => ({ type: 'STORED', object })),
+  judging: (work, { claim }, cause) =>
+    work
+      .judge(claim, known(cause.type === 'BROKE' ? cause.failure : null, 'failure'))
+      .then(settlement => ({ type: 'JUDGED', settlement })),
+  settling: (work, { claim, settlement }, _, signal) =>
     work
       .settle(claim, known(settlement, 'settlement'), signal)
       .then(answer => ({ type: 'ANSWERED', answer })),

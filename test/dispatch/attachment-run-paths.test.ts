@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { AttachmentEvent } from '../../machines/attachment.ts'
+import { createActor } from 'xstate'
+import { type AttachmentContext, type AttachmentEvent, attachmentMachine } from '../../machines/attachment.ts'
 import type { ResolvedMedia, SettleAnswer, Settlement, StoredObject } from '../../src/attachment.ts'
 import { attachmentStarter } from '../../src/dispatch/attachment-run.ts'
 import { attachmentPaths, claim } from '../machines/attachment-paths.ts'
@@ -50,19 +51,36 @@ async function play({ run, doors }: Started, event: AttachmentEvent): Promise<vo
 test('a live run goes every way that the machine can go', async () => {
   for (const path of attachmentPaths()) {
     const live = started()
+    const model = createActor(attachmentMachine, { input: { claim } }).start()
     let way = ''
     for (const { event, state } of path.steps.slice(1)) {
       const before = { state: live.run.state(), begun: begun(live) }
       await play(live, event as AttachmentEvent)
+      model.send(event as AttachmentEvent)
+      const { context } = model.getSnapshot()
       way += ` > ${event.type}`
       const now = live.run.state()
       assert.equal(now, typeof state.value === 'string' ? state.value : state.value.UPLOADING, way)
       const entered = now !== before.state && now in live.doors
       assert.equal(begun(live), before.begun + Number(entered), `each state begins its work once:${way}`)
+      if (entered) {
+        assert.deepEqual(givenLast(live, now), needed(now, event as AttachmentEvent, context), way)
+      }
     }
     assert.equal(live.run.state() !== 'waiting' && path.state.status === 'done', await isDone(live), way)
   }
 })
+
+/** What the work of that state was given last, beside the claim and the signal. */
+const givenLast = ({ doors }: Started, state: string): unknown =>
+  state === 'resolving' ? null : doors[state as keyof Started['doors']].calls.at(-1)?.args[1]
+
+/** What the work of a state has to be given that this event led to. */
+function needed(state: string, event: AttachmentEvent, { settlement }: AttachmentContext): unknown {
+  if (state === 'transferring') return event.type === 'RESOLVED' && event.media
+  if (state === 'judging') return event.type === 'BROKE' && event.failure
+  return state === 'settling' && settlement !== null ? settlement : null
+}
 
 const begun = ({ doors }: Started): number =>
   Object.values(doors).reduce((sum, { calls }) => sum + calls.length, 0)

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Claim, Failure, ResolvedMedia, Settlement, StoredObject } from '../../src/attachment.ts'
 import { type AttachmentWork, attachmentStarter } from '../../src/dispatch/attachment-run.ts'
-import { claimOf, heldWork, settled } from './support.ts'
+import { claimOf, door, Fault, heldWork, settled } from './support.ts'
 
 const DUE = Date.parse('2026-11-01T00:00:00Z')
 
@@ -94,6 +95,39 @@ test('interruptIfWaiting leaves alone what a lane works on, interrupt aborts it'
   assert.equal(lane.at(0).args[1].aborted, true)
   assert.equal(seen.laneFree, true)
   assert.deepEqual(told(), ['7 interrupted stopping'])
+})
+
+test('a refused download is tried once more with the fresh address, then judged', async () => {
+  const transfer = door<[Claim, ResolvedMedia], StoredObject>()
+  const judge = door<[Claim, Failure], Settlement>()
+  const refused: Failure = { verdict: 'retry', code: 'download_refused', message: 'no' }
+  let asked = 0
+  const { run, begin, told } = started({
+    resolve: async () => ({ url: `https://media.test/${++asked}`, mimeType: null, sha256: null, size: null }),
+    transfer: transfer.ask,
+    judge: judge.ask,
+  })
+  await begin()
+  for (const address of [1, 2]) {
+    assert.equal(transfer.at(address - 1).args[1].url, `https://media.test/${address}`)
+    transfer.at(address - 1).reject(new Fault(refused))
+    await settled()
+  }
+  assert.equal(run.state(), 'judging')
+  assert.deepEqual(judge.at(0).args[1], refused)
+  judge.at(0).resolve({ outcome: 'failed', code: 'media_gone', message: 'gone' })
+  await settled()
+  assert.deepEqual(told(), ['7 failed media_gone'])
+})
+
+test('an event that comes of aborting work finds the next state begun, and is heard', async () => {
+  const { run, begin, lane, settle } = started()
+  await begin()
+  lane.at(0).args[1].addEventListener('abort', () => run.loseLease())
+  run.interrupt('drain', 0)
+  assert.equal(settle.at(0).args[2].aborted, true)
+  assert.equal(run.state(), 'released')
+  assert.deepEqual((await run.done).output, { lost: true, failure: null })
 })
 
 test('a lost lease frees the lane, aborts its work and settles nothing', async () => {

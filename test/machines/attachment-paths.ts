@@ -74,11 +74,11 @@ const EVENTS: readonly AttachmentEvent[] = [
 export const walk = {
   input: { claim },
   events: EVENTS,
-  identity: ({ value, context }: AttachmentSnapshot) => [
+  identity: ({ value, context, output }: AttachmentSnapshot) => [
     value,
     context.settlement?.outcome,
     context.resolvedAgain,
-    context.answer,
+    output?.lost === false ? output.answer : null,
   ],
 }
 

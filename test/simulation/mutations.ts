@@ -38,7 +38,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'a lost lease does not stop the work',
     seed: 14,
     file: 'src/dispatch/attachment-run.ts',
-    find: "loseLease: () => actor.send({ type: 'LEASE_LOST' }),",
+    find: "loseLease: () => send({ type: 'LEASE_LOST' }),",
     replace: 'loseLease: () => undefined,',
     caughtBy: ['nobody works on a claim whose lease is over'],
   },
