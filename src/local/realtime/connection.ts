@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { readBindings } from './bindings.ts'
 import { type Channel, createChannel } from './channel.ts'
@@ -31,10 +32,12 @@ export interface Connection {
   closeChannels(message: string | undefined): void
 }
 
-export function serveConnection(socket: WebSocket, options: ConnectionOptions): Connection {
+/** `wire` is what the websocket writes to. */
+export function serveConnection(socket: WebSocket, wire: Duplex, options: ConnectionOptions): Connection {
   const { vsn, clock } = options
   const channels = new Map<string, Channel>()
   let held: string[] | undefined
+  let corked = false
   let cancelIdle: () => void = () => undefined
   stirred()
   socket.on('ping', stirred)
@@ -60,8 +63,23 @@ export function serveConnection(socket: WebSocket, options: ConnectionOptions): 
 
   function send(frame: Outgoing): void {
     const text = encode(vsn, frame)
-    if (held === undefined) socket.send(text)
+    if (held === undefined) write(text)
     else held.push(text)
+  }
+
+  /** What is sent in one go leaves in one write: a write a frame cost 24 µs, of all 50 that a row took. */
+  function write(text: string): void {
+    if (!corked) {
+      corked = true
+      wire.cork()
+      process.nextTick(flush)
+    }
+    socket.send(text)
+  }
+
+  function flush(): void {
+    if (corked) wire.uncork()
+    corked = false
   }
 
   function reply(to: Incoming, joinRef: string | null, status: 'ok' | 'error', response: object): void {
@@ -135,13 +153,17 @@ export function serveConnection(socket: WebSocket, options: ConnectionOptions): 
 
   return {
     close: code => socket.close(code),
-    destroy: () => socket.terminate(),
+    destroy() {
+      flush()
+      socket.terminate()
+    },
     freeze() {
+      flush()
       held ??= []
       socket.pause()
     },
     thaw() {
-      for (const text of held ?? []) socket.send(text)
+      for (const text of held ?? []) write(text)
       held = undefined
       socket.resume()
     },
