@@ -3,7 +3,16 @@ import type { WebSocket } from 'ws'
 import { readBindings } from './bindings.ts'
 import { type Channel, createChannel } from './channel.ts'
 import { type Clock, later } from './clock.ts'
-import { decode, encode, type Incoming, isObject, type Outgoing, type Vsn } from './protocol.ts'
+import {
+  around,
+  decode,
+  type Envelope,
+  encode,
+  type Incoming,
+  isObject,
+  type Outgoing,
+  type Vsn,
+} from './protocol.ts'
 import type { Subscriptions } from './subscriptions.ts'
 import { type Claims, isRefusal, joinRefusal, type RealtimeKeys, readToken } from './tokens.ts'
 
@@ -62,7 +71,15 @@ export function serveConnection(socket: WebSocket, wire: Duplex, options: Connec
   }
 
   function send(frame: Outgoing): void {
-    const text = encode(vsn, frame)
+    sendText(encode(vsn, frame))
+  }
+
+  function sender(envelope: Envelope): (json: string) => void {
+    const [before, after] = around(vsn, envelope)
+    return json => sendText(before + json + after)
+  }
+
+  function sendText(text: string): void {
     if (held === undefined) write(text)
     else held.push(text)
   }
@@ -120,6 +137,7 @@ export function serveConnection(socket: WebSocket, wire: Duplex, options: Connec
       clock,
       subscriptions: options.subscriptions,
       send,
+      sender,
       closed: () => {
         if (channels.get(topic) === channel) channels.delete(topic)
       },

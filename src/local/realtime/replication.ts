@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto'
 import type { Client } from 'pg'
 import { LogicalReplicationService, PgoutputPlugin } from 'pg-logical-replication'
 import { describeError, UserError } from '../../errors.ts'
+import { gatheringSocket } from './gathering-socket.ts'
+import { createReader } from './reader.ts'
 import { rowMessage, type StreamMessage } from './rows.ts'
 
 export interface ReplicationOptions {
@@ -88,60 +90,25 @@ async function openSession(options: ReplicationOptions, slot: string): Promise<S
       connectionString: options.databaseUrl,
       application_name: 'mediaferry_realtime_stream',
       options: SESSION,
+      stream: gatheringSocket,
     },
     { acknowledge: { auto: false, timeoutSeconds: 0 } },
   )
-  let over = false
   const plugin = temporarySlot(options.publication)
-  const waiting: StreamMessage[] = []
-  let busy = false
-  service.on('data', (_lsn: string, message: StreamMessage) => {
-    if (busy) waiting.push(message)
-    else {
-      const end = take(message)
-      if (end !== undefined) void workOff(end)
-    }
+  const reader = createReader({
+    handle: options.onMessage,
+    confirm: lsn => void confirm(service, lsn),
+    wire: plugin.wire,
   })
-
-  // Of what is left in the queue of a lost connection nothing may reach anybody: it would arrive out of order.
-  function take(message: StreamMessage): Promise<void> | undefined {
-    if (over) return undefined
-    if (message.tag === 'commit' && message.commitEndLsn !== null) confirmSoon(message.commitEndLsn)
-    return options.onMessage(message)
-  }
-
-  /** The library could wait, too, but does it for each message: 3 µs for a row that nobody listens for. */
-  async function workOff(end: Promise<void>): Promise<void> {
-    busy = true
-    plugin.wire()?.pause()
-    await end
-    for (const message of waiting) {
-      const next = take(message)
-      if (next !== undefined) await next
-    }
-    waiting.length = 0
-    busy = false
-    plugin.wire()?.resume()
-  }
-
-  let handled: string | undefined
-  /** Once for all commits that come in one go. */
-  function confirmSoon(lsn: string): void {
-    if (handled === undefined) {
-      process.nextTick(() => {
-        if (handled !== undefined) void confirm(service, handled)
-        handled = undefined
-      })
-    }
-    handled = lsn
-  }
+  service.on('data', (_lsn: string, message: StreamMessage) => reader.take(message))
   // Asked for when the server has heard nothing for half its patience, and before it shuts down.
-  service.on('heartbeat', async (lsn: string, _time: number, shouldRespond: boolean) => {
-    if (shouldRespond) await confirm(service, lsn)
+  service.on('heartbeat', (lsn: string, _time: number, shouldRespond: boolean) => {
+    if (shouldRespond) reader.confirmSoon(lsn)
   })
   service.on('error', () => undefined)
   const stop = async (): Promise<void> => {
-    over = true
+    // Of what is left of a lost connection nothing may reach anybody: it would arrive out of order.
+    reader.end()
     await service.destroy()
   }
   const ended = service.subscribe(plugin, slot).then(
