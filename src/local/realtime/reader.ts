@@ -12,8 +12,8 @@ export interface ReaderOptions {
 /** Takes the messages of the stream as they come and handles them one at a time. */
 export interface Reader {
   take(message: StreamMessage): void
-  /** Confirms when what was read is handled, once for all that came in one read. */
-  confirmSoon(lsn: string): void
+  /** PostgreSQL asks what is handled, and `lsn` is how far it is itself. */
+  asked(lsn: string): void
   /** Nothing is handled any more, also nothing of what came already. */
   end(): void
 }
@@ -24,6 +24,12 @@ export interface Reader {
  */
 const MANY_ROWS = 2
 const REST_MS = 2
+
+/**
+ * A confirmation is a write of 100 µs, and wakes PostgreSQL's sender. Nobody waits for one unasked: it only lets go of
+ * old log.
+ */
+const CONFIRM_MS = 100
 
 export function createReader({ handle, confirm, wire }: ReaderOptions): Reader {
   const waiting: StreamMessage[] = []
@@ -37,7 +43,7 @@ export function createReader({ handle, confirm, wire }: ReaderOptions): Reader {
     if (over) return undefined
     if (message.tag === 'row') rows++
     else if (message.tag === 'begin') rows = 0
-    if (message.tag === 'commit' && message.commitEndLsn !== null) confirmSoon(message.commitEndLsn)
+    if (message.tag === 'commit' && message.commitEndLsn !== null) confirmLater(message.commitEndLsn)
     return handle(message)
   }
 
@@ -55,20 +61,18 @@ export function createReader({ handle, confirm, wire }: ReaderOptions): Reader {
     wire()?.resume()
   }
 
-  function confirmSoon(lsn: string): void {
+  function confirmLater(lsn: string): void {
+    if (handled === undefined) setTimeout(confirmHandled, CONFIRM_MS).unref()
     handled = lsn
-    afterRead()
   }
 
-  function afterRead(): void {
-    if (!reading) process.nextTick(readIsOver)
-    reading = true
-  }
-
-  function readIsOver(): void {
-    reading = false
+  function confirmHandled(): void {
     if (handled !== undefined && !over) confirm(handled)
     handled = undefined
+  }
+
+  function restAfterRead(): void {
+    reading = false
     if (busy || rows < MANY_ROWS) return
     wire()?.pause()
     setTimeout(() => wire()?.resume(), REST_MS)
@@ -76,14 +80,18 @@ export function createReader({ handle, confirm, wire }: ReaderOptions): Reader {
 
   return {
     take(message) {
-      afterRead()
+      if (!reading) process.nextTick(restAfterRead)
+      reading = true
       if (busy) waiting.push(message)
       else {
         const end = handleOne(message)
         if (end !== undefined) void workOff(end)
       }
     },
-    confirmSoon,
+    asked(lsn) {
+      handled = lsn
+      confirmHandled()
+    },
     end() {
       over = true
     },

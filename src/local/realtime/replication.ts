@@ -103,7 +103,7 @@ async function openSession(options: ReplicationOptions, slot: string): Promise<S
   service.on('data', (_lsn: string, message: StreamMessage) => reader.take(message))
   // Asked for when the server has heard nothing for half its patience, and before it shuts down.
   service.on('heartbeat', (lsn: string, _time: number, shouldRespond: boolean) => {
-    if (shouldRespond) reader.confirmSoon(lsn)
+    if (shouldRespond) reader.asked(lsn)
   })
   service.on('error', () => undefined)
   const stop = async (): Promise<void> => {

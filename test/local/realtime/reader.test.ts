@@ -43,15 +43,21 @@ test('what needs no waiting is handled as it comes, and one row brings no rest',
   reader.take(commit('0/2'))
   assert.deepEqual(said, ['row 1'])
   await readEnds()
-  assert.deepEqual(said, ['row 1', 'confirm 0/2'])
+  assert.deepEqual(said, ['row 1'])
 })
 
-test('commits of one read are confirmed at once, the last of them', async context => {
-  const { reader, said } = scene(context)
+test('the commits of 100 ms are confirmed together, and what PostgreSQL asks for at once', context => {
+  const { reader, said, tick } = scene(context)
   for (const lsn of ['0/1', '0/2', '0/3']) reader.take(commit(lsn))
-  reader.confirmSoon('0/4')
-  await readEnds()
-  assert.deepEqual(said, ['confirm 0/4'])
+  tick(99)
+  assert.deepEqual(said, [])
+  tick(1)
+  assert.deepEqual(said.splice(0), ['confirm 0/3'])
+  reader.take(commit('0/4'))
+  reader.asked('0/5')
+  assert.deepEqual(said.splice(0), ['confirm 0/5'])
+  tick(100)
+  assert.deepEqual(said, [])
 })
 
 test('many rows of a transaction bring a rest of 2 ms before the next read', async context => {
@@ -68,7 +74,7 @@ test('many rows of a transaction bring a rest of 2 ms before the next read', asy
 })
 
 test('what comes behind a row that has to wait is handled behind it, and nothing more is read', async context => {
-  const { reader, said, waits } = scene(context)
+  const { reader, said, waits, tick } = scene(context)
   const first = Promise.withResolvers<void>()
   waits.set(1, first.promise)
   reader.take(row(1))
@@ -80,12 +86,12 @@ test('what comes behind a row that has to wait is handled behind it, and nothing
   first.resolve()
   await first.promise
   await readEnds()
-  await readEnds()
+  tick(100)
   assert.deepEqual(said, ['row 1', 'pause', 'row 2', 'resume', 'confirm 0/9'])
 })
 
 test('after the end nothing is handled or confirmed, also not what came already', async context => {
-  const { reader, said, waits } = scene(context)
+  const { reader, said, waits, tick } = scene(context)
   const first = Promise.withResolvers<void>()
   waits.set(1, first.promise)
   reader.take(commit('0/1'))
@@ -95,5 +101,6 @@ test('after the end nothing is handled or confirmed, also not what came already'
   first.resolve()
   await readEnds()
   reader.take(row(3))
+  tick(100)
   assert.deepEqual(said, ['row 1', 'pause', 'resume'])
 })
