@@ -42,7 +42,7 @@ interface Selection {
 
 /**
  * Whatever does not change from row to row is looked up once, and a row for which nothing has to be asked is sent at
- * once: with five promises a row and all of this anew for each, 8,000 rows took 3 times as long.
+ * once: five promises a row, and all of this anew for each, took 8 µs of 50.
  */
 export function createDelivery({ database, entries, delivers }: DeliveryOptions): Delivery {
   const audiences = new Map<Relation, Partial<Record<RowChange, readonly Hearer[]>>>()

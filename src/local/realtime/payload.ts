@@ -59,7 +59,7 @@ export function changePayload(
   return `{"data":{${head},${now}"columns":${shape.columns},"errors":${errors},"schema":${shape.schema},"commit_timestamp":"${committedAt}"${before}},"ids":[${ids}]}`
 }
 
-/** Of a table of 35 columns it takes 25 µs to make. */
+/** Made anew for each row, it and what follows from it took 6 µs of 50. */
 function shapeOf(relation: Relation, access: Access, select: readonly string[] | undefined): Shape {
   const known = shapes.get(access) ?? new WeakMap<readonly string[], Shape>()
   shapes.set(access, known)

@@ -47,7 +47,7 @@ export function createReader({ handle, confirm, wire }: ReaderOptions): Reader {
     return handle(message)
   }
 
-  /** The library can wait, too, but then does for each message: 3 µs for a row that nobody listens for. */
+  /** The library can wait, too, but then does for each message: 2 µs for a row that nobody listens for. */
   async function workOff(end: Promise<void>): Promise<void> {
     busy = true
     wire()?.pause()

@@ -46,7 +46,7 @@ export function readTuples(
   return { record: new TupleInBytes(bytes, second, columns, kind === KEY ? undefined : old), old }
 }
 
-/** Finds its values when they are asked for: making strings of all 35 columns took 12 µs a row, the id alone 0.3 µs. */
+/** Finds its values when they are asked for: making strings of all 35 columns took 15 µs a row, the id alone takes 1 µs. */
 class TupleInBytes implements Tuple {
   readonly #bytes: Buffer
   readonly #columns: ReadonlyMap<string, number>
