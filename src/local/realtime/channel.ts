@@ -1,6 +1,6 @@
 import type { Wishes } from './bindings.ts'
 import type { Clock } from './clock.ts'
-import type { Outgoing } from './protocol.ts'
+import type { Envelope, Outgoing } from './protocol.ts'
 import type { Subscriber, Subscriptions } from './subscriptions.ts'
 import {
   type Claims,
@@ -33,6 +33,8 @@ export interface ChannelOptions {
   readonly clock: Clock
   readonly subscriptions: Subscriptions
   send(frame: Outgoing): void
+  /** The same for frames that differ in their payloads alone. */
+  sender(envelope: Envelope): (json: string) => void
   closed(): void
 }
 
@@ -47,7 +49,7 @@ export function createChannel(options: ChannelOptions): Channel {
   watchExpiry()
 
   function push(event: string, ref: string | null, json: string): void {
-    options.send({ joinRef: event === 'postgres_changes' ? null : joinRef, ref, topic, event, json })
+    options.send({ joinRef, ref, topic, event, json })
   }
 
   function system(extension: string, status: 'ok' | 'error', message: string): void {
@@ -87,7 +89,7 @@ export function createChannel(options: ChannelOptions): Channel {
       subscriber = {
         bindings: wishes.bindings,
         system: (status, message) => system('postgres_changes', status, message),
-        event: payload => push('postgres_changes', null, payload),
+        event: options.sender({ joinRef: null, ref: null, topic, event: 'postgres_changes' }),
       }
       subscriptions.open(subscriber, claims)
     },

@@ -125,7 +125,10 @@ export function createFaults(clock: Clock, targets: FaultTargets): FaultState {
     get coldStartMs() {
       return coldStartMs
     },
-    delivers: () => [...lasting.values()].every(({ delivers }) => delivers === undefined || delivers()),
+    delivers() {
+      for (const { delivers } of lasting.values()) if (delivers?.() === false) return false
+      return true
+    },
   }
 }
 

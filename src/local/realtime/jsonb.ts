@@ -15,6 +15,7 @@ export function arrayText(items: readonly string[]): string {
 
 /** A PostgreSQL number, `1.5e+300` for example, in plain digits. */
 export function numberText(text: string): string {
+  if (/^-?\d+$/.test(text)) return text
   const [, sign = '', whole = '', fraction = '', power] =
     /^([-+]?)(\d+)(?:\.(\d*))?(?:e([-+]?\d+))?$/i.exec(text) ?? []
   if (whole === '') return 'null'
@@ -51,7 +52,8 @@ function write(value: unknown): string {
   return objectText(Object.entries(value).map(([key, item]) => [key, write(item)] as const))
 }
 
-function compareKeys(a: string, b: string): number {
+/** The order of an object's keys. */
+export function compareKeys(a: string, b: string): number {
   const [left, right] = [Buffer.from(a), Buffer.from(b)]
   return left.length - right.length || left.compare(right)
 }

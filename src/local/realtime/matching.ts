@@ -14,16 +14,30 @@ export async function passes(
   change: Change,
   compare: RealtimeDatabase['compare'],
 ): Promise<boolean> {
-  const values = change.record ?? change.old
   for (const filter of filters) {
-    const value = values?.get(filter.column)
-    const type = change.relation.facts.types.get(filter.column)
+    const [type, value] = sides(filter, change)
     if (type === undefined || typeof value !== 'string') return false
     const holds =
       holdsHere(filter, type, value) ?? (await compare(type.sql, filter.operator, value, filter.values))
     if (holds === filter.negate) return false
   }
   return true
+}
+
+/** The same without waiting; undefined when it takes PostgreSQL to know. */
+export function passesHere(filters: readonly Filter[], change: Change): boolean | undefined {
+  for (const filter of filters) {
+    const [type, value] = sides(filter, change)
+    if (type === undefined || typeof value !== 'string') return false
+    const holds = holdsHere(filter, type, value)
+    if (holds === undefined) return undefined
+    if (holds === filter.negate) return false
+  }
+  return true
+}
+
+function sides({ column }: Filter, change: Change): [ColumnType | undefined, string | null | undefined] {
+  return [change.relation.facts.types.get(column), (change.record ?? change.old)?.get(column)]
 }
 
 /** Undefined when it takes PostgreSQL to know. */

@@ -14,12 +14,16 @@ export interface Incoming {
   readonly payload: unknown
 }
 
-/** A frame for a client. The payload is JSON text already: bare numbers past 2^53 survive in text only. */
-export interface Outgoing {
+/** All of a frame but its payload. */
+export interface Envelope {
   readonly joinRef: string | null
   readonly ref: string | null
   readonly topic: string
   readonly event: string
+}
+
+/** A frame for a client. The payload is JSON text already: bare numbers past 2^53 survive in text only. */
+export interface Outgoing extends Envelope {
   readonly json: string
 }
 
@@ -46,9 +50,17 @@ export function decode(vsn: Vsn, text: string): Incoming | undefined {
 }
 
 export function encode(vsn: Vsn, frame: Outgoing): string {
-  const [ref, topic, event] = [frame.ref, frame.topic, frame.event].map(part => JSON.stringify(part))
-  if (vsn === '2.0.0') return `[${JSON.stringify(frame.joinRef)},${ref},${topic},${event},${frame.json}]`
-  return `{"ref":${ref},"event":${event},"topic":${topic},"payload":${frame.json}}`
+  const [before, after] = around(vsn, frame)
+  return before + frame.json + after
+}
+
+/** What stands before and behind the payload: the same for all events of a channel. */
+export function around(vsn: Vsn, envelope: Envelope): readonly [before: string, after: string] {
+  const { joinRef } = envelope
+  const [ref, topic, event] = [envelope.ref, envelope.topic, envelope.event].map(part => JSON.stringify(part))
+  return vsn === '2.0.0'
+    ? [`[${JSON.stringify(joinRef)},${ref},${topic},${event},`, ']']
+    : [`{"ref":${ref},"event":${event},"topic":${topic},"payload":`, '}']
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

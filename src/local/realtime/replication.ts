@@ -1,22 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import type { Client } from 'pg'
-import { LogicalReplicationService, type Pgoutput, PgoutputPlugin } from 'pg-logical-replication'
+import { LogicalReplicationService, PgoutputPlugin } from 'pg-logical-replication'
 import { describeError, UserError } from '../../errors.ts'
+import { gatheringSocket } from './gathering-socket.ts'
+import { createReader } from './reader.ts'
+import { rowMessage, type StreamMessage } from './rows.ts'
 
 export interface ReplicationOptions {
   readonly databaseUrl: string
   readonly publication: string
-  /** Whether anybody listens for such changes of that table; the rows of others are not read. */
-  wants(type: RowChange, schema: string, table: string): boolean
-  /** Each message of the stream in commit order, one at a time: the stream waits for the answer. */
-  onMessage(message: Pgoutput.Message): Promise<void>
+  /** Each message of the stream in commit order, one at a time: the stream waits for the answer, if there is one. */
+  onMessage(message: StreamMessage): Promise<void> | undefined
   /** The stream is lost; it is taken up again by itself, without what was committed in between. */
   onDown(why: string): void
   /** The stream is back after it was lost. */
   onUp(): void
 }
-
-type RowChange = 'INSERT' | 'UPDATE' | 'DELETE'
 
 export interface Replication {
   readonly connected: boolean
@@ -91,28 +90,25 @@ async function openSession(options: ReplicationOptions, slot: string): Promise<S
       connectionString: options.databaseUrl,
       application_name: 'mediaferry_realtime_stream',
       options: SESSION,
+      stream: gatheringSocket,
     },
-    { acknowledge: { auto: false, timeoutSeconds: 0 }, flowControl: { enabled: true } },
+    { acknowledge: { auto: false, timeoutSeconds: 0 } },
   )
-  let over = false
-  // Of what is left in the queue of a lost connection nothing may reach anybody: it would arrive out of order.
-  service.on('data', async (_lsn: string, message: Pgoutput.Message) => {
-    if (over) return
-    await options.onMessage(message)
-    if (message.tag === 'commit' && message.commitEndLsn !== null)
-      await confirm(service, message.commitEndLsn)
+  const plugin = temporarySlot(options.publication)
+  const reader = createReader({
+    handle: options.onMessage,
+    confirm: lsn => void confirm(service, lsn),
+    wire: plugin.wire,
   })
+  service.on('data', (_lsn: string, message: StreamMessage) => reader.take(message))
   // Asked for when the server has heard nothing for half its patience, and before it shuts down.
-  service.on('heartbeat', async (lsn: string, _time: number, shouldRespond: boolean) => {
-    if (shouldRespond) await confirm(service, lsn)
+  service.on('heartbeat', (lsn: string, _time: number, shouldRespond: boolean) => {
+    if (shouldRespond) reader.asked(lsn)
   })
   service.on('error', () => undefined)
-  const plugin = new TemporarySlot(
-    { protoVersion: 1, publicationNames: [options.publication], messages: true },
-    options.wants,
-  )
   const stop = async (): Promise<void> => {
-    over = true
+    // Of what is left of a lost connection nothing may reach anybody: it would arrive out of order.
+    reader.end()
     await service.destroy()
   }
   const ended = service.subscribe(plugin, slot).then(
@@ -140,44 +136,26 @@ async function confirm(service: LogicalReplicationService, lsn: string): Promise
     await service.acknowledge(`${(before >> 32n).toString(16)}/${(before & 0xffffffffn).toString(16)}`)
 }
 
-/** The first byte of a row's message (PostgreSQL's "Logical Replication Message Formats"); its relation's oid follows. */
-const ROW_CHANGES: Readonly<Record<number, RowChange>> = { 73: 'INSERT', 85: 'UPDATE', 68: 'DELETE' }
-
-/** What a row becomes that nobody listens for. */
-const PASSED_OVER: Pgoutput.MessageOrigin = { tag: 'origin', originLsn: null, originName: '' }
-
 /**
- * Creates its slot on the connection that reads it, so that it ends with it, leaves all values as text, and reads no
- * row that nobody listens for: of an attachment's three changes the daemon hears one.
+ * Creates its slot on the connection that reads it, so that it ends with it, and leaves rows as they came: taken apart
+ * is what is wanted of them, when it is wanted.
  */
-class TemporarySlot extends PgoutputPlugin {
-  readonly #wants: ReplicationOptions['wants']
-  readonly #relations = new Map<number, Pgoutput.MessageRelation>()
-
-  constructor(options: ConstructorParameters<typeof PgoutputPlugin>[0], wants: ReplicationOptions['wants']) {
-    super(options)
-    this.#wants = wants
-  }
-
-  override async start(client: Client, slotName: string, lastLsn: string): Promise<unknown> {
-    await client.query(
-      `CREATE_REPLICATION_SLOT "${slotName}" TEMPORARY LOGICAL pgoutput (SNAPSHOT 'nothing')`,
-    )
-    return super.start(client, slotName, lastLsn)
-  }
-
-  override parse(buffer: Buffer): Pgoutput.Message {
-    const change = ROW_CHANGES[buffer[0] ?? 0]
-    const changed = change === undefined ? undefined : this.#relations.get(buffer.readInt32BE(1))
-    if (change !== undefined && changed !== undefined && !this.#wants(change, changed.schema, changed.name)) {
-      return PASSED_OVER
-    }
-    const message = super.parse(buffer)
-    if (message.tag === 'relation') {
-      this.#relations.set(message.relationOid, message)
-      for (const column of message.columns) column.parser = (text: unknown) => text
-    }
-    return message
+function temporarySlot(publication: string) {
+  const plugin = new PgoutputPlugin({ protoVersion: 1, publicationNames: [publication], messages: true })
+  let connected: Client | undefined
+  return {
+    name: plugin.name,
+    options: plugin.options,
+    async start(client: Client, slotName: string, lastLsn: string): Promise<unknown> {
+      connected = client
+      await client.query(
+        `CREATE_REPLICATION_SLOT "${slotName}" TEMPORARY LOGICAL pgoutput (SNAPSHOT 'nothing')`,
+      )
+      return plugin.start(client, slotName, lastLsn)
+    },
+    parse: (bytes: Buffer): StreamMessage => rowMessage(bytes) ?? plugin.parse(bytes),
+    /** What the changes come from. */
+    wire: () => connected?.connection.stream,
   }
 }
 

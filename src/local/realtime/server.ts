@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { Pgoutput } from 'pg-logical-replication'
 import { UserError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { type Clock, systemClock } from './clock.ts'
@@ -93,8 +92,8 @@ export async function startRealtime(options: RealtimeOptions): Promise<RealtimeS
     keys,
     clock,
     badKeyMs: delays.badKeyMs,
-    accepted(socket, vsn, claims) {
-      const connection = serveConnection(socket, {
+    accepted(socket, wire, vsn, claims) {
+      const connection = serveConnection(socket, wire, {
         vsn,
         claims,
         keys,
@@ -117,8 +116,7 @@ export async function startRealtime(options: RealtimeOptions): Promise<RealtimeS
     replication = await startReplication({
       databaseUrl: options.databaseUrl,
       publication,
-      wants: subscriptions.wants,
-      onMessage: (message: Pgoutput.Message) => stream.handle(message),
+      onMessage: stream.handle,
       onDown(why) {
         log.warn({ why }, 'realtime: the stream of changes is lost')
         subscriptions.silence()

@@ -10,7 +10,8 @@ export interface UpgradeOptions {
   readonly clock: Clock
   /** A wrong key is answered that much later. */
   readonly badKeyMs: number
-  accepted(socket: WebSocket, vsn: Vsn, claims: Claims): void
+  /** `wire` is what the websocket writes to. */
+  accepted(socket: WebSocket, wire: Duplex, vsn: Vsn, claims: Claims): void
 }
 
 export interface Upgrades {
@@ -36,7 +37,7 @@ export function createUpgrades({ keys, clock, badKeyMs, accepted }: UpgradeOptio
       }
       const vsn = serialization(url.searchParams.get('vsn'))
       if (vsn === undefined) return refuse(socket, 403)
-      server.handleUpgrade(request, socket, head, accept => accepted(accept, vsn, claims))
+      server.handleUpgrade(request, socket, head, accept => accepted(accept, socket, vsn, claims))
     },
     close: () => server.close(),
   }
