@@ -17,8 +17,9 @@ test('no more than CONCURRENCY at a time, and every one of thirty files is its o
   await scene.deliver(...sent)
   const daemon = await scene.daemon({ SUPABASE_URL: proxy.url, CONCURRENCY: '4' })
   await proxy.asked(UPLOADS, 4)
-  // As many again are claimed and wait for a lane.
-  await eventually(async () => assert.equal(await uploading(), 8))
+  // As many again are claimed and wait for a lane, and once more as many when the first claim took long.
+  await eventually(async () => assert.ok((await uploading()) >= 8))
+  assert.ok((await uploading()) <= 12)
   release()
   await daemon.settled(sent.length)
   const rows = await Promise.all(sent.map(each => scene.uploaded(each)))
