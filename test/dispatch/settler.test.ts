@@ -1,76 +1,8 @@
 import assert from 'node:assert/strict'
-import { describe, type TestContext, test } from 'node:test'
-import type {
-  Claim,
-  Failure,
-  OutboxEntry,
-  SettleAnswer,
-  Settlement,
-  SettlementOfClaim,
-} from '../../src/attachment.ts'
-import { createSettler } from '../../src/dispatch/settler.ts'
-import { claimOf, door, SILENT, settled, storedFor } from './support.ts'
-
-const failure = (code: string): Failure => ({
-  verdict: 'interrupted',
-  dependency: 'database',
-  code,
-  message: code,
-})
-
-const badValue = () => Object.assign(new Error('bad value'), { badValue: true })
-const noAnswer = () => Object.assign(new Error('no answer'), { badValue: false })
-const isBad = (error: unknown) => error instanceof Error && 'badValue' in error && error.badValue === true
-
-function bench(t: TestContext, settle?: (items: readonly SettlementOfClaim[]) => readonly SettleAnswer[]) {
-  t.mock.timers.enable({ apis: ['setTimeout'] })
-  const call = door<[readonly SettlementOfClaim[]], readonly SettleAnswer[]>()
-  const outbox = new Map<string, OutboxEntry>()
-  const story: string[] = []
-  const wait = door<[AbortSignal], void>()
-  const batches: number[][] = []
-  const settler = createSettler({
-    settle: async items => {
-      batches.push(items.map(({ id }) => id))
-      story.push(`settle ${items.map(({ id }) => id)}`)
-      return settle === undefined ? call.ask(items) : settle(items)
-    },
-    explain: error => ({
-      failure: failure(isBad(error) ? 'data' : 'unreachable'),
-      badValue: isBad(error),
-    }),
-    outbox: {
-      put: entries => {
-        if (entries.length > 0) story.push(`put ${entries.map(({ id }) => id)}`)
-        for (const entry of entries) outbox.set(`${entry.id}-${entry.claimToken}`, entry)
-      },
-      remove: claims => {
-        const struck = claims.filter(({ id, claimToken }) => outbox.delete(`${id}-${claimToken}`))
-        if (struck.length > 0) story.push(`remove ${struck.map(({ id }) => id)}`)
-      },
-      list: () => [...outbox.values()],
-    },
-    circuits: {
-      trip: dependency => story.push(`trip ${dependency}`),
-      closed: (_, signal) => {
-        signal.addEventListener('abort', () => wait.calls.at(-1)?.reject(signal.reason))
-        return wait.ask(signal)
-      },
-    },
-    log: SILENT,
-  })
-  return { settler, call, outbox, story, wait, batches, tick: (ms: number) => t.mock.timers.tick(ms) }
-}
-
-const signal = () => new AbortController().signal
-const uploaded = (claim: Claim): Settlement => ({ outcome: 'uploaded', ...storedFor(claim) })
-const retry: Settlement = { outcome: 'retry', code: 'integrity', message: 'It differs.', retryInMs: 5 }
-const entryOf = (id: number, contentType = 'image/jpeg'): OutboxEntry => ({
-  id,
-  claimToken: 1,
-  bucket: 'attachments',
-  settlement: { outcome: 'uploaded', ...storedFor(claimOf(id)), contentType },
-})
+import { describe, test } from 'node:test'
+import type { OutboxEntry, SettleAnswer, SettlementOfClaim } from '../../src/attachment.ts'
+import { badValue, bench, entryOf, noAnswer, retry, signal, uploaded } from './settler-bench.ts'
+import { claimOf, settled, storedFor } from './support.ts'
 
 describe('batches', () => {
   test('what comes within the window goes in one call, each to its own answer', async t => {
