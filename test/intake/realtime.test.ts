@@ -64,11 +64,14 @@ describe('with the real realtime-js', { concurrency: 4 }, () => {
     test(`${fault}: a new channel revives it`, async t => {
       const w = await world(t)
       await w.hearing()
+      // On a busy machine a join may take longer than the fast clock allows: what was told before is not of the fault.
+      const { clients, stories } = w.state
+      const told = stories.length
       w.server.faults.apply(fault, {})
       await w.until('deaf', () => !w.state.hearing)
+      assert.deepEqual(stories.slice(told), ['canary_late'])
       await w.hearing()
-      assert.deepEqual(w.state.stories, ['hearing', 'canary_late', 'hearing'])
-      assert.equal(w.state.clients, 1)
+      assert.equal(w.state.clients, clients)
       await w.woken(await w.insert())
     })
   }
