@@ -26,6 +26,15 @@ test('what was claimed without having been asked for is forgotten, and may be an
   assert.equal(set.size, 0)
 })
 
+test('what was forgotten takes no room, and the order stays', () => {
+  const set = createWakeSet(3)
+  for (let id = 100; id > 0; id--) {
+    set.add(id)
+    if (id > 3) set.forget(id)
+  }
+  assert.deepEqual(set.take(5), [3, 2, 1])
+})
+
 test('a full set drops what comes and takes again once it was emptied', () => {
   const set = createWakeSet()
   for (let id = 1; id <= WAKE_SET_LIMIT + 5; id++) set.add(id)

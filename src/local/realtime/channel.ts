@@ -1,7 +1,8 @@
 import type { Wishes } from './bindings.ts'
 import type { Clock } from './clock.ts'
+import type { Subscriber } from './delivery.ts'
 import type { Envelope, Outgoing } from './protocol.ts'
-import type { Subscriber, Subscriptions } from './subscriptions.ts'
+import type { Subscriptions } from './subscriptions.ts'
 import {
   type Claims,
   expiredSince,

@@ -4,7 +4,24 @@ import type { Access, RealtimeDatabase } from './database.ts'
 import { passes, passesHere } from './matching.ts'
 import { changePayload } from './payload.ts'
 import type { RowChange } from './rows.ts'
-import type { Entry, Subscriber } from './subscriptions.ts'
+import type { Claims } from './tokens.ts'
+
+/** What a channel with bindings gives to hear of changes. */
+export interface Subscriber {
+  readonly bindings: readonly Binding[]
+  system(status: 'ok' | 'error', message: string): void
+  event(payload: string): void
+}
+
+/** One opening; a later one of the same subscriber takes its place. */
+export interface Entry {
+  claims: Claims
+  /** The claims of an opening that is not through yet, otherwise the same. */
+  wanted: Claims
+  listening: boolean
+  turn: number
+  endWait: () => void
+}
 
 export interface DeliveryOptions {
   readonly database: RealtimeDatabase

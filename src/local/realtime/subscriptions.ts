@@ -1,17 +1,9 @@
 import type { Log } from '../../log.ts'
-import type { Binding } from './bindings.ts'
 import type { Clock } from './clock.ts'
 import type { RealtimeDatabase } from './database.ts'
-import { createDelivery, type Delivery } from './delivery.ts'
+import { createDelivery, type Delivery, type Entry, type Subscriber } from './delivery.ts'
 import type { Marks } from './marks.ts'
 import type { Claims } from './tokens.ts'
-
-/** What a channel with bindings gives to hear of changes. */
-export interface Subscriber {
-  readonly bindings: readonly Binding[]
-  system(status: 'ok' | 'error', message: string): void
-  event(payload: string): void
-}
 
 export interface Subscriptions extends Pick<Delivery, 'wants' | 'deliver' | 'forgetAccess'> {
   /** Starts to listen for these claims, and says so in a `system` frame; until then an earlier one goes on. */
@@ -36,16 +28,6 @@ export interface SubscriptionsOptions {
   systemMs(): number
   /** Whether a fault lets the next event through. */
   delivers(): boolean
-}
-
-/** One opening; a later one of the same subscriber takes its place. */
-export interface Entry {
-  claims: Claims
-  /** The claims of an opening that is not through yet, otherwise the same. */
-  wanted: Claims
-  listening: boolean
-  turn: number
-  endWait: () => void
 }
 
 const RETRY_MS = 250
