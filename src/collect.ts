@@ -19,6 +19,9 @@ export type BodyWanted = (statusCode: number) => boolean
 
 const always: BodyWanted = () => true
 
+/** Memory for a body of that length; what is in it does not matter. */
+export type Allocate = (length: number) => Buffer
+
 /**
  * Asks and collects the answer's body, up to `limit` bytes. Rejects when no answer has begun, and with the signal's
  * reason as soon as that is aborted. By undici's `dispatch` and not its `request`: no stream is made for a body that is
@@ -30,10 +33,11 @@ export function collect(
   signal: AbortSignal,
   limit: number,
   wanted: BodyWanted = always,
+  allocate: Allocate = Buffer.allocUnsafe,
 ): Promise<CollectedAnswer> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason)
-    dispatcher.dispatch(request, new Collector(signal, limit, wanted, resolve, reject))
+    dispatcher.dispatch(request, new Collector(signal, limit, wanted, allocate, resolve, reject))
   })
 }
 
@@ -43,6 +47,7 @@ class Collector implements Dispatcher.DispatchHandler {
   readonly #signal: AbortSignal
   readonly #limit: number
   readonly #wanted: BodyWanted
+  readonly #allocate: Allocate
   readonly #resolve: (answer: CollectedAnswer) => void
   readonly #reject: (reason: unknown) => void
   #controller: Dispatcher.DispatchController | undefined
@@ -50,19 +55,21 @@ class Collector implements Dispatcher.DispatchHandler {
   #statusCode = 0
   #headers: AnswerHeaders = {}
   /** Of the length that was announced, or grown as the body comes; filled up to `#size`. */
-  #room = EMPTY
+  #room: Buffer = EMPTY
   #size = 0
 
   constructor(
     signal: AbortSignal,
     limit: number,
     wanted: BodyWanted,
+    allocate: Allocate,
     resolve: (answer: CollectedAnswer) => void,
     reject: (reason: unknown) => void,
   ) {
     this.#signal = signal
     this.#limit = limit
     this.#wanted = wanted
+    this.#allocate = allocate
     this.#resolve = resolve
     this.#reject = reject
     signal.addEventListener('abort', this.#abort)
@@ -90,7 +97,7 @@ class Collector implements Dispatcher.DispatchHandler {
     this.#headers = headers
     const length = Number(headers['content-length'])
     if (!this.#wanted(statusCode)) this.#cut(controller)
-    else if (length > 0 && length <= this.#limit) this.#room = Buffer.allocUnsafe(length)
+    else if (length > 0 && length <= this.#limit) this.#room = this.#allocate(length)
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {

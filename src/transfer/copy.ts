@@ -10,6 +10,7 @@ import { Inspector } from './inspect.ts'
 import { type Arrived, type Expectation, expectationOf, mismatch, wrongSize } from './integrity.ts'
 import { objectKey } from './object-key.ts'
 import { findStored } from './recover.ts'
+import type { Rooms } from './rooms.ts'
 import type { Storage, Upload } from './storage.ts'
 import { storedAfterAll } from './stored-after-all.ts'
 import { TransferError } from './transfer-error.ts'
@@ -20,13 +21,15 @@ import { errorPage, isErrorPage, tooLarge, wrongBytes } from './wrong-bytes.ts'
  * Bodies up to this are gathered, checked and sent as one Buffer: 0.84 against 1.1 ms of CPU for 200 KB (32
  * lanes), and a wrong one never reaches Storage at all. 64 lanes hold at most 32 MB so.
  */
-const GATHER_LIMIT = 512 * 1024
+export const GATHER_LIMIT = 512 * 1024
 
 export interface CopyParts {
   readonly config: Pick<TransferConfig, 'maxFileSize'>
   readonly timeouts: TransferTimeouts
   readonly whatsapp: WhatsApp
   readonly storage: Storage
+  /** Of GATHER_LIMIT each. */
+  readonly rooms: Rooms
 }
 
 /** One copy under way. */
@@ -59,7 +62,7 @@ export async function copyMedia(
       if (found !== null) return found
     }
     const small = expected.size !== null && expected.size <= GATHER_LIMIT
-    const download = await whatsapp.openDownload(media, small ? GATHER_LIMIT : null, inTime)
+    const download = await whatsapp.openDownload(media, small ? parts.rooms : null, inTime)
     try {
       return await carry(parts, copy, download, inTime)
     } finally {
@@ -95,7 +98,10 @@ async function carry(
     if (why !== null) throw wrong(why)
     copy.waitsFor = () => 'storage'
     const upload = { ...target, body, length: body.length }
-    return stored(copy, contentType, look, await send(parts.storage, copy, upload, () => arrived, signal))
+    const sent = await send(parts.storage, copy, upload, () => arrived, signal)
+    // After any other end undici may still be writing it.
+    if (sent.answered) parts.rooms.giveBack(body)
+    return stored(copy, contentType, look, sent)
   }
 
   if (!isStream(download.body)) throw wrong(wrongSize(expected.size ?? 0, 'More'))
@@ -143,6 +149,8 @@ function join(head: Gathered, body: Readable, inspector: Inspector): void {
 }
 
 interface Sent extends Arrived {
+  /** Storage took all of it and said so. */
+  readonly answered: boolean
   readonly notes: readonly Note[]
 }
 
@@ -159,7 +167,7 @@ async function send(
   try {
     const result = await storage.upload(upload, signal)
     const arrived = allSent()
-    if (result === 'stored' && arrived !== undefined) return { ...arrived, notes: [] }
+    if (result === 'stored' && arrived !== undefined) return { ...arrived, answered: true, notes: [] }
     if (result === 'stored') error = answeredEarly()
   } catch (thrown) {
     error = thrown
@@ -168,7 +176,7 @@ async function send(
   const sha256 = allSent()?.sha256 ?? (error === undefined ? expected.sha256 : null)
   const found = await storedAfterAll(storage, { bucket, key, sha256, signal }, error)
   const event = error === undefined ? 'object_existed' : 'answer_lost'
-  return { ...found, notes: [{ event, detail: { object_key: key } }] }
+  return { ...found, answered: false, notes: [{ event, detail: { object_key: key } }] }
 }
 
 function answeredEarly(): TransferError {

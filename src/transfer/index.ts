@@ -2,11 +2,12 @@ import type { Claim, ResolvedMedia, StoredObject } from '../attachment.ts'
 import { UserError } from '../errors.ts'
 import { isLoopback } from '../settings-fields.ts'
 import { DEFAULT_TIMEOUTS, type TransferConfig } from './config.ts'
-import { copyMedia } from './copy.ts'
+import { copyMedia, GATHER_LIMIT } from './copy.ts'
 import { type Connections, openConnections } from './http.ts'
 import { lowerKeys } from './object-key.ts'
 import { probeStorage } from './probe.ts'
 import { findStored } from './recover.ts'
+import { openRooms } from './rooms.ts'
 import { createStorage, type Storage } from './storage.ts'
 import { TransferError } from './transfer-error.ts'
 import { createWhatsApp } from './whatsapp.ts'
@@ -55,6 +56,7 @@ export function createTransfer(config: TransferConfig, given?: Connections): Tra
   const connections = given ?? openConnections(config.concurrency, timeouts)
   const whatsapp = createWhatsApp(config, timeouts, connections.meta)
   const storage = createStorage(config, timeouts, connections.storage)
+  const parts = { config, timeouts, whatsapp, storage, rooms: openRooms(GATHER_LIMIT) }
   let closing: Promise<void> | undefined
 
   /** Addresses that were not asked for, since the file itself is already here. */
@@ -84,9 +86,7 @@ export function createTransfer(config: TransferConfig, given?: Connections): Tra
   }
 
   async function copy(claim: Claim, media: ResolvedMedia, signal: AbortSignal): Promise<StoredObject> {
-    return (
-      alreadyStored.get(media) ?? copyMedia({ config, timeouts, whatsapp, storage }, claim, media, signal)
-    )
+    return alreadyStored.get(media) ?? copyMedia(parts, claim, media, signal)
   }
 
   /** Gives what was thrown for that claim its own meaning. */

@@ -10,6 +10,7 @@ import type { Answer, Http, Request } from './http.ts'
 import { hexSha256 } from './integrity.ts'
 import { watchMediaHosts } from './media-hosts.ts'
 import { type Headers, isRecord, usageOf } from './rate-headers.ts'
+import type { Rooms } from './rooms.ts'
 import { TransferError } from './transfer-error.ts'
 import { downloadFailure, graphFailure, probeFailure, type RefusedAnswer } from './whatsapp-errors.ts'
 
@@ -25,10 +26,10 @@ export interface WhatsApp {
   /** Asks the Graph API where a media id's bytes are. Throws TransferError. */
   resolveMedia(claim: Claim, signal: AbortSignal): Promise<ResolvedMedia>
   /**
-   * Downloads up to so many bytes at once, or, when that is null, begins a download that streams. Throws TransferError;
-   * `download_refused` asks for one fresh resolve.
+   * Downloads what fits into one of these rooms at once, or, when that is null, begins a download that streams. Throws
+   * TransferError; `download_refused` asks for one fresh resolve.
    */
-  openDownload(media: ResolvedMedia, upTo: number | null, signal: AbortSignal): Promise<Download>
+  openDownload(media: ResolvedMedia, rooms: Rooms | null, signal: AbortSignal): Promise<Download>
   /**
    * The neutral probe: reads the phone number's id with the token, or who the token is when none is known yet.
    * A media host that failed a download by 5xx or silence is asked too: Graph may work while it is down.
@@ -125,7 +126,7 @@ export function createWhatsApp(config: TransferConfig, timeouts: TransferTimeout
       }
     },
 
-    async openDownload(media, upTo, signal) {
+    async openDownload(media, rooms, signal) {
       let address = media.url
       let base: URL | undefined
       let headers: Record<string, string> = withToken
@@ -142,7 +143,7 @@ export function createWhatsApp(config: TransferConfig, timeouts: TransferTimeout
           return !REDIRECTS.has(status)
         }
         const way: (request: Request) => Promise<Answer | CollectedAnswer> =
-          upTo === null ? streaming : request => http.collect(request, upTo, wanted)
+          rooms === null ? streaming : request => http.collect(request, rooms.bytes, wanted, rooms.take)
         const answer = await get(url, `${url.pathname}${url.search}`, headers, signal, way).catch(error => {
           if (!signal.aborted) mediaHosts.failed(url, place)
           throw error

@@ -5,7 +5,7 @@ import { collected } from '../../src/transfer/gather.ts'
 import type { Http } from '../../src/transfer/http.ts'
 import { createTransfer } from '../../src/transfer/index.ts'
 import { failsWith } from './scene.ts'
-import { claimOf, KEY, patient, sha256, TOKEN } from './servers.ts'
+import { claimOf, FAR_AWAY, patient, sha256 } from './servers.ts'
 
 /** What undici hands out when a whole body has come with its headers: all of it is there, and so is its end. */
 class ArrivedBody extends Readable {
@@ -46,19 +46,7 @@ test('a short body in place of a large file fails at once, also when it had ende
         ),
   )
   const transfer = createTransfer(
-    {
-      graphUrl: 'https://graph.facebook.com',
-      graphVersion: 'v25.0',
-      accessToken: TOKEN,
-      mediaHosts: ['graph.facebook.com'],
-      supabaseUrl: 'https://nowhere.invalid',
-      supabaseKey: KEY,
-      bucket: 'attachments',
-      maxFileSize: 100 * 2 ** 20,
-      concurrency: 1,
-      version: '0.0.0',
-      timeouts: { copyMs: 2000 },
-    },
+    { ...FAR_AWAY, timeouts: { copyMs: 2000 } },
     {
       meta,
       storage: http(async ({ body }) => {

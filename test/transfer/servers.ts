@@ -228,6 +228,20 @@ export function claimOf(changes: Partial<Claim> = {}): Claim {
   }
 }
 
+/** For a transfer that is given connections of its own: nothing is asked at these addresses. */
+export const FAR_AWAY: TransferConfig = {
+  graphUrl: 'https://graph.facebook.com',
+  graphVersion: 'v25.0',
+  accessToken: TOKEN,
+  mediaHosts: ['graph.facebook.com'],
+  supabaseUrl: 'https://nowhere.invalid',
+  supabaseKey: KEY,
+  bucket: 'attachments',
+  maxFileSize: 100 * 2 ** 20,
+  concurrency: 1,
+  version: '0.0.0',
+}
+
 /** A transfer between these two servers, closed when the test ends. */
 export function transferBetween(
   t: TestContext,

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
+import { test } from 'node:test'
+import type { CollectedAnswer } from '../../src/collect.ts'
+import type { Http, Request } from '../../src/transfer/http.ts'
+import { createTransfer } from '../../src/transfer/index.ts'
+import { openRooms } from '../../src/transfer/rooms.ts'
+import { claimOf, FAR_AWAY, jpeg, patient, sha256 } from './servers.ts'
+
+const roomOf = ({ buffer }: Buffer): ArrayBufferLike => buffer
+
+test('a room is used again when it was given back, and not before', () => {
+  const rooms = openRooms(100)
+  const first = rooms.take(10)
+  const second = rooms.take(100)
+  assert.deepEqual([first.length, second.length], [10, 100])
+  assert.notEqual(roomOf(first), roomOf(second))
+  rooms.giveBack(first)
+  assert.equal(roomOf(rooms.take(7)), roomOf(first))
+  assert.notEqual(roomOf(rooms.take(7)), roomOf(first))
+})
+
+test('one that was given back twice is there once, and what is not from here is left alone', () => {
+  const rooms = openRooms(100)
+  const first = rooms.take(10)
+  rooms.giveBack(first)
+  rooms.giveBack(first)
+  rooms.giveBack(Buffer.alloc(100))
+  assert.equal(roomOf(rooms.take(1)), roomOf(first))
+  assert.notEqual(roomOf(rooms.take(1)), roomOf(first))
+})
+
+const answer = (statusCode: number, body: unknown): CollectedAnswer => ({
+  statusCode,
+  headers: {},
+  body: Buffer.from(JSON.stringify(body)),
+  end: 'whole',
+})
+
+/** Two pictures, one after the other, and what Storage was given for each: the very memory, still there to be looked at. */
+async function carryTwo(taken: (path: string) => CollectedAnswer) {
+  const pictures = [jpeg(60_000), jpeg(60_000)]
+  const given: Buffer[] = []
+  const never: Http['request'] = () => assert.fail('nothing is streamed')
+  const readBack: Http['request'] = async ({ path }) => {
+    const [, index] = /\/(\d)-1\.jpg$/.exec(path) ?? assert.fail(path)
+    return { statusCode: 200, headers: {}, body: Readable.from([pictures[Number(index)]]) }
+  }
+  const meta: Http['collect'] = async ({ path }, _limit, _wanted, allocate = Buffer.allocUnsafe) => {
+    const bytes = pictures[Number(path.at(-1))] ?? assert.fail(path)
+    if (path.startsWith('/v25.0/')) {
+      const url = `https://graph.facebook.com/media/${path.at(-1)}`
+      return answer(200, { url, sha256: sha256(bytes), file_size: bytes.length })
+    }
+    const body = allocate(bytes.length)
+    bytes.copy(body)
+    return { statusCode: 200, headers: {}, body, end: 'whole' }
+  }
+  const storage = async ({ method, path, body }: Request) => {
+    if (method === 'GET') return answer(200, { size: 60_000 })
+    if (method === 'DELETE') return answer(200, [])
+    if (Buffer.isBuffer(body)) given.push(body)
+    return taken(path)
+  }
+  const transfer = createTransfer(FAR_AWAY, {
+    meta: { request: never, collect: meta },
+    storage: { request: readBack, collect: storage },
+    close: async () => undefined,
+  })
+  const outcomes: string[] = []
+  for (const index of [0, 1]) {
+    const claim = claimOf({ id: index, mediaId: String(index) })
+    const media = await transfer.resolve(claim, patient())
+    const outcome = transfer.copy(claim, media, patient()).then(() => 'stored')
+    outcomes.push(await outcome.catch(error => error.failure.code))
+  }
+  const [first = assert.fail(), second = assert.fail()] = given
+  return { pictures, outcomes, first, second }
+}
+
+test('the second picture comes into the room of the first, once that is stored', async () => {
+  const { outcomes, first, second } = await carryTwo(path =>
+    answer(200, { Key: path.replace('/storage/v1/object/', '') }),
+  )
+  assert.deepEqual(outcomes, ['stored', 'stored'])
+  assert.equal(roomOf(second), roomOf(first))
+})
+
+test('nobody comes into the room of an upload without a clear answer: its bytes may still be on their way', async () => {
+  const { pictures, outcomes, first, second } = await carryTwo(() => answer(503, {}))
+  assert.deepEqual(outcomes, ['stored', 'stored'], 'found there after all')
+  assert.notEqual(roomOf(second), roomOf(first))
+  assert.deepEqual([first, second].map(sha256), pictures.map(sha256))
+})
+
+test('nor into that of one that was refused', async () => {
+  const refusal = { statusCode: '403', error: 'Unauthorized', message: 'new row violates row-level security' }
+  const { pictures, outcomes, first, second } = await carryTwo(() => answer(400, refusal))
+  assert.ok(!outcomes.includes('stored'), String(outcomes))
+  assert.notEqual(roomOf(second), roomOf(first))
+  assert.deepEqual([first, second].map(sha256), pictures.map(sha256))
+})
