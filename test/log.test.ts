@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 import { suite, test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { UserError } from '../src/errors.ts'
-import { createLog, type Log } from '../src/log.ts'
+import { createLog, type Log, turnByTurn } from '../src/log.ts'
 
 /** What that program writes at that level, each line parsed. */
 function written(program: (log: Log) => void, level = 'info'): Record<string, unknown>[] {
@@ -25,6 +28,27 @@ test('writes nothing below its level', () => {
     written(log => log.error('quiet'), 'silent'),
     [],
   )
+})
+
+test('the lines of one turn are one write, in order', async () => {
+  const writes: string[] = []
+  const log = createLog('info', turnByTurn({ write: text => writes.push(text) }))
+  for (const attachment of [1, 2, 3]) log.info({ attachment }, 'settled')
+  assert.equal(writes.length, 0)
+  await nextTurn()
+  log.info({ attachment: 4 }, 'settled')
+  await nextTurn()
+  const attachments = writes.map(text => text.match(/(?<="attachment":)\d/g))
+  assert.deepEqual(attachments, [['1', '2', '3'], ['4']])
+})
+
+test('nothing that was logged is left behind by a process that ends', () => {
+  const module = JSON.stringify(join(import.meta.dirname, '..', 'src', 'log.ts'))
+  const program = `const { createLog, turnByTurn } = await import(${module})
+    createLog('info', turnByTurn()).info('the last word')
+    process.exit(0)`
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
+  assert.match(stdout, /^\{.*"msg":"the last word"\}\n$/)
 })
 
 suite('secrets', () => {

@@ -1,13 +1,13 @@
 import { flushCompileCache } from 'node:module'
 import { startDaemon } from '../daemon.ts'
-import { createLog } from '../log.ts'
+import { createLog, turnByTurn } from '../log.ts'
 import { environment, readSettings } from '../settings.ts'
 import { stopSignal } from './stop-signal.ts'
 
 /** `mediaferry start`: the daemon, until a signal or PM2 ends it. */
 export async function start(): Promise<void> {
   const settings = readSettings(environment(), ['supabase', 'token'])
-  const log = createLog(settings.LOG_LEVEL)
+  const log = createLog(settings.LOG_LEVEL, turnByTurn())
   const stop = new AbortController()
   void stopSignal().then(reason => {
     log.info({ reason }, 'stopping')

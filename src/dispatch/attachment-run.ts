@@ -57,6 +57,8 @@ function startRun(work: AttachmentWork, claim: Claim): AttachmentRun {
   let state = 'waiting'
   /** The work of that state. */
   let underWay: AbortController | undefined
+  /** That of the work before, which came to its end by itself: three of four need not be made (1 µs each). */
+  let spare: AbortController | undefined
   let startedAt = 0
   let laneMs = 0
   let leaveLane: (() => void) | undefined
@@ -94,7 +96,8 @@ function startRun(work: AttachmentWork, claim: Claim): AttachmentRun {
   }
 
   async function carryOut(begin: Begin, context: AttachmentContext, cause: AttachmentEvent): Promise<void> {
-    const controller = new AbortController()
+    const controller = spare ?? new AbortController()
+    spare = undefined
     underWay = controller
     const working = begin(work, context, cause, controller.signal)
     let event: AttachmentEvent
@@ -107,6 +110,7 @@ function startRun(work: AttachmentWork, claim: Claim): AttachmentRun {
     }
     if (underWay !== controller) return
     underWay = undefined
+    spare = controller
     send(event)
   }
 
