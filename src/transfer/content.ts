@@ -18,7 +18,8 @@ export interface Look {
 export async function lookAt(head: Buffer, whole: boolean, declared: string | null): Promise<Look> {
   const said = essence(declared ?? '')
   if (Object.hasOwn(SIGNATURES, said) && SIGNATURES[said]?.(head)) return { type: said, page: null }
-  const first = head.subarray(0, SNIFF_BYTES)
+  // A copy: file-type does not take shared memory.
+  const first = Buffer.from(head.subarray(0, SNIFF_BYTES))
   const page = pageIn(first, whole && head.length <= SNIFF_BYTES)
   if (page !== null) return { type: null, page }
   try {

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { Claim, Dependency, Note, ResolvedMedia, StoredObject } from '../attachment.ts'
 import type { TransferConfig, TransferTimeouts } from './config.ts'
@@ -6,6 +5,7 @@ import { explainsPage, type Look, lookAt, SNIFF_BYTES, servedType, typeAgrees } 
 import { withDeadline } from './deadline.ts'
 import { noAnswer, tooSlow } from './failure.ts'
 import { type Gathered, gather, joined } from './gather.ts'
+import type { Hasher } from './hashing.ts'
 import { Inspector } from './inspect.ts'
 import { type Arrived, type Expectation, expectationOf, mismatch, wrongSize } from './integrity.ts'
 import { objectKey } from './object-key.ts'
@@ -30,6 +30,7 @@ export interface CopyParts {
   readonly storage: Storage
   /** Of GATHER_LIMIT each. */
   readonly rooms: Rooms
+  readonly hasher: Hasher
 }
 
 /** One copy under way. */
@@ -93,7 +94,7 @@ async function carry(
   const target = { bucket: copy.claim.bucket, key: copy.key, contentType }
   if (head.ended) {
     const body = joined(head)
-    const arrived = { size: body.length, sha256: hash('sha256', body, 'hex') }
+    const arrived = { size: body.length, sha256: await parts.hasher.sha256(body) }
     const why = mismatch(expected, arrived)
     if (why !== null) throw wrong(why)
     copy.waitsFor = () => 'storage'

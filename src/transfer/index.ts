@@ -3,6 +3,7 @@ import { UserError } from '../errors.ts'
 import { isLoopback } from '../settings-fields.ts'
 import { DEFAULT_TIMEOUTS, type TransferConfig } from './config.ts'
 import { copyMedia, GATHER_LIMIT } from './copy.ts'
+import { openHasher } from './hashing.ts'
 import { type Connections, openConnections } from './http.ts'
 import { lowerKeys } from './object-key.ts'
 import { probeStorage } from './probe.ts'
@@ -45,6 +46,9 @@ export interface Transfer {
   close(): Promise<void>
 }
 
+/** So many copies at once, and something else can go on while one is hashed. */
+const MANY = 4
+
 /** Clean-up has only its own deadline. */
 const NEVER = new AbortController().signal
 
@@ -56,7 +60,10 @@ export function createTransfer(config: TransferConfig, given?: Connections): Tra
   const connections = given ?? openConnections(config.concurrency, timeouts)
   const whatsapp = createWhatsApp(config, timeouts, connections.meta)
   const storage = createStorage(config, timeouts, connections.storage)
-  const parts = { config, timeouts, whatsapp, storage, rooms: openRooms(GATHER_LIMIT) }
+  const rooms = openRooms(GATHER_LIMIT)
+  const hasher = openHasher({ busy: () => underWay >= MANY })
+  const parts = { config, timeouts, whatsapp, storage, rooms, hasher }
+  let underWay = 0
   let closing: Promise<void> | undefined
 
   /** Addresses that were not asked for, since the file itself is already here. */
@@ -86,7 +93,14 @@ export function createTransfer(config: TransferConfig, given?: Connections): Tra
   }
 
   async function copy(claim: Claim, media: ResolvedMedia, signal: AbortSignal): Promise<StoredObject> {
-    return alreadyStored.get(media) ?? copyMedia(parts, claim, media, signal)
+    const found = alreadyStored.get(media)
+    if (found !== undefined) return found
+    underWay += 1
+    try {
+      return await copyMedia(parts, claim, media, signal)
+    } finally {
+      underWay -= 1
+    }
   }
 
   /** Gives what was thrown for that claim its own meaning. */
@@ -109,7 +123,7 @@ export function createTransfer(config: TransferConfig, given?: Connections): Tra
     discard: (bucket, key) => storage.removeObjects(bucket, [key], NEVER),
     discardEarlier: async claim => storage.removeObjects(claim.bucket, lowerKeys(claim), NEVER),
     close: () => {
-      closing ??= connections.close()
+      closing ??= connections.close().then(hasher.close)
       return closing
     },
   }

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { DEFAULT_TIMEOUTS } from '../../src/transfer/config.ts'
 import { copyMedia } from '../../src/transfer/copy.ts'
+import { openHasher } from '../../src/transfer/hashing.ts'
 import { openRooms } from '../../src/transfer/rooms.ts'
 import { failsWith, quiet, scene } from './scene.ts'
 import { claimOf, jpeg, patient, sha256 } from './servers.ts'
@@ -173,6 +174,7 @@ test('a download that breaks while its first bytes are looked at', async t => {
     whatsapp,
     storage: transfer.storage,
     rooms: openRooms(1),
+    hasher: openHasher({ busy: () => false }),
   }
   const media = { url: '', mimeType: null, sha256: null, size: null }
   const failure = failsWith('whatsapp_unreachable', 'unattributed', 'whatsapp')
