@@ -19,8 +19,15 @@ export type BodyWanted = (statusCode: number) => boolean
 
 const always: BodyWanted = () => true
 
-/** Memory for a body of that length; what is in it does not matter. */
-export type Allocate = (length: number) => Buffer
+/** Where the body of an answer 200 of announced length goes. */
+export interface Memory {
+  /** What is in it does not matter. */
+  take(length: number): Buffer
+  /** It was not handed out with an answer. */
+  giveBack(body: Buffer): void
+}
+
+const ORDINARY: Memory = { take: Buffer.allocUnsafe, giveBack: () => undefined }
 
 /**
  * Asks and collects the answer's body, up to `limit` bytes. Rejects when no answer has begun, and with the signal's
@@ -33,11 +40,11 @@ export function collect(
   signal: AbortSignal,
   limit: number,
   wanted: BodyWanted = always,
-  allocate: Allocate = Buffer.allocUnsafe,
+  memory: Memory = ORDINARY,
 ): Promise<CollectedAnswer> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason)
-    dispatcher.dispatch(request, new Collector(signal, limit, wanted, allocate, resolve, reject))
+    dispatcher.dispatch(request, new Collector(signal, limit, wanted, memory, resolve, reject))
   })
 }
 
@@ -47,7 +54,7 @@ class Collector implements Dispatcher.DispatchHandler {
   readonly #signal: AbortSignal
   readonly #limit: number
   readonly #wanted: BodyWanted
-  readonly #allocate: Allocate
+  readonly #memory: Memory
   readonly #resolve: (answer: CollectedAnswer) => void
   readonly #reject: (reason: unknown) => void
   #controller: Dispatcher.DispatchController | undefined
@@ -62,14 +69,14 @@ class Collector implements Dispatcher.DispatchHandler {
     signal: AbortSignal,
     limit: number,
     wanted: BodyWanted,
-    allocate: Allocate,
+    memory: Memory,
     resolve: (answer: CollectedAnswer) => void,
     reject: (reason: unknown) => void,
   ) {
     this.#signal = signal
     this.#limit = limit
     this.#wanted = wanted
-    this.#allocate = allocate
+    this.#memory = memory
     this.#resolve = resolve
     this.#reject = reject
     signal.addEventListener('abort', this.#abort)
@@ -77,6 +84,7 @@ class Collector implements Dispatcher.DispatchHandler {
 
   readonly #abort = (): void => {
     if (!this.#finish()) return
+    this.#memory.giveBack(this.#room)
     this.#reject(this.#signal.reason)
     this.#controller?.abort(this.#signal.reason)
   }
@@ -97,7 +105,9 @@ class Collector implements Dispatcher.DispatchHandler {
     this.#headers = headers
     const length = Number(headers['content-length'])
     if (!this.#wanted(statusCode)) this.#cut(controller)
-    else if (length > 0 && length <= this.#limit) this.#room = this.#allocate(length)
+    else if (length > 0 && length <= this.#limit) {
+      this.#room = statusCode === 200 ? this.#memory.take(length) : Buffer.allocUnsafe(length)
+    }
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {

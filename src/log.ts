@@ -84,9 +84,14 @@ export function turnByTurn(
     lines = ''
     if (written !== '') out.write(written)
   }
-  process.on('exit', flush)
+  let ending = false
+  process.on('exit', () => {
+    ending = true
+    flush()
+  })
   return {
     write: line => {
+      if (ending) return out.write(line)
       if (lines === '') setImmediate(flush)
       lines += line
     },

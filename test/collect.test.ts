@@ -144,3 +144,42 @@ test('a body that is sent arrives, and nothing listens to the signal afterwards'
   assert.ok(answer.body.equals(body))
   assert.equal(getEventListeners(signal, 'abort').length, 0)
 })
+
+test('a body of known length comes into the memory that is given for it, which is given back when it is given up', async t => {
+  const bytes = randomBytes(1000)
+  const server = await serve(t, ({ url }, response) => {
+    response.writeHead(url === '/missing' ? 404 : 200, { 'content-length': String(bytes.length) })
+    if (url === '/endless') response.write('half')
+    else response.end(bytes)
+  })
+  const agent = agentFor(t)
+  const taken: Buffer[] = []
+  const givenBack: Buffer[] = []
+  let more = Promise.withResolvers<void>()
+  const memory = {
+    take: (length: number) => {
+      const room = Buffer.alloc(length)
+      taken.push(room)
+      more.resolve()
+      return room
+    },
+    giveBack: (body: Buffer) => void givenBack.push(body),
+  }
+  const asking = (path: string, signal = patient()) =>
+    collect(agent, { origin: server.url, path, method: 'GET' }, signal, LIMIT, undefined, memory)
+
+  const answer = await asking('/')
+  assert.ok(answer.body.equals(bytes))
+  assert.equal(answer.body.buffer, taken[0]?.buffer)
+  assert.ok((await asking('/missing')).body.equals(bytes))
+  assert.equal(taken.length, 1, 'what was not asked for has memory of its own')
+  assert.deepEqual(givenBack, [])
+
+  more = Promise.withResolvers<void>()
+  const controller = new AbortController()
+  const given = asking('/endless', controller.signal)
+  await more.promise
+  controller.abort(new Error('given up'))
+  await assert.rejects(given, /given up/)
+  assert.deepEqual([taken.length, givenBack], [2, [taken[1]]])
+})

@@ -68,6 +68,7 @@ export async function copyMedia(
       return await carry(parts, copy, download, inTime)
     } finally {
       if (isStream(download.body)) download.body.destroy()
+      else parts.rooms.giveBack(download.body.body)
     }
   })
 }
@@ -99,10 +100,15 @@ async function carry(
     if (why !== null) throw wrong(why)
     copy.waitsFor = () => 'storage'
     const upload = { ...target, body, length: body.length }
-    const sent = await send(parts.storage, copy, upload, () => arrived, signal)
-    // After any other end undici may still be writing it.
-    if (sent.answered) parts.rooms.giveBack(body)
-    return stored(copy, contentType, look, sent)
+    let answered = false
+    try {
+      const sent = await send(parts.storage, copy, upload, () => arrived, signal)
+      answered = sent.answered
+      return stored(copy, contentType, look, sent)
+    } finally {
+      // undici may still be writing it. Storage itself does not say that it has an object before it has read it all.
+      if (!answered) parts.rooms.abandon(body)
+    }
   }
 
   if (!isStream(download.body)) throw wrong(wrongSize(expected.size ?? 0, 'More'))

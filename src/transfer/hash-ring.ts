@@ -37,8 +37,8 @@ export function createRing(): HashRing {
   }
 }
 
-/** A room that the thread has not seen yet, and the number by which it is asked for; null when it is gone. */
+/** A room that the thread has not seen yet, and the number by which it is asked for. */
 export interface RoomTold {
   readonly number: number
-  readonly room: SharedArrayBuffer | null
+  readonly room: SharedArrayBuffer
 }

@@ -18,14 +18,13 @@ const questions = new Int32Array(ring.questions)
 const hashes = new Uint8Array(ring.hashes)
 const rooms = new Map<number, Buffer>()
 
-/** Rooms are told over the port before they are asked for, and numbers are never used again. */
+/** A room is told over the port before it is asked for, once: rooms are few and stay. */
 function roomOf(number: number): Buffer {
   for (let known = rooms.get(number); ; known = rooms.get(number)) {
     if (known !== undefined) return known
     const told: { message: RoomTold } | undefined | null = parentPort && receiveMessageOnPort(parentPort)
     if (!told) throw new Error(`room ${number} was never told`)
-    if (told.message.room === null) rooms.delete(told.message.number)
-    else rooms.set(told.message.number, Buffer.from(told.message.room))
+    rooms.set(told.message.number, Buffer.from(told.message.room))
   }
 }
 

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { describeError } from '../errors.ts'
 import {
   ANSWERED,
   ASKED,
@@ -28,26 +29,43 @@ const WORTH_ASKING = 32 * 1024
 export interface HasherOptions {
   /** Whether other files are under way, which go on while this one is hashed. */
   readonly busy: () => boolean
+  /** How many the machine runs at once. */
   readonly threads?: number
+  readonly script?: URL
 }
+
+/** A hash of the largest body takes half a millisecond. What waits so long waits for nothing. */
+const STUCK_MS = 10_000
 
 /**
  * A hash is a third of what a small picture costs the daemon's first thread (105 of 320 µs for 200 KB). While several
- * files are under way it is the work of a second one, in the memory where the body lies: 393 µs a file in place of 439
+ * files are under way it is the work of a second one, in the memory where the body lies: 396 µs a file in place of 420
  * (32 lanes, two cores that everything shares), and no more CPU. Posted as messages, or by libuv's threads, nothing was
  * gained: buffers that change threads are garbage in both, and four threads push the first one off its core.
  *
- * The thread is started when it is first of use. Should it ever end, hashes are made here.
+ * The thread is started when it is first of use. Should it end, be stuck, or not start at all, hashes are made here.
  */
-export function openHasher({ busy, threads = availableParallelism() }: HasherOptions): Hasher {
+export function openHasher({
+  busy,
+  threads = availableParallelism(),
+  script = SCRIPT,
+}: HasherOptions): Hasher {
   let thread: HashThread | undefined
   let useless = threads < 2
 
+  function giveUp(reason?: unknown): void {
+    useless = true
+    if (reason !== undefined)
+      process.emitWarning(`the hashing thread is given up, hashes are made without: ${describeError(reason)}`)
+  }
+
   function threadFor(body: Buffer): HashThread | undefined {
     if (useless || body.length < WORTH_ASKING || !busy()) return
-    thread ??= startThread(() => {
-      useless = true
-    })
+    try {
+      thread ??= startThread(script, giveUp)
+    } catch (error) {
+      giveUp(error)
+    }
     return thread
   }
 
@@ -71,7 +89,9 @@ interface Question {
   readonly answer: (sha256: string) => void
 }
 
-function startThread(onEnd: () => void): HashThread {
+const SCRIPT = new URL(`hash-thread${extname(import.meta.filename)}`, import.meta.url)
+
+function startThread(script: URL, onEnd: (reason?: unknown) => void): HashThread {
   const ring = createRing()
   const counters = new Int32Array(ring.counters)
   const questions = new Int32Array(ring.questions)
@@ -83,35 +103,43 @@ function startThread(onEnd: () => void): HashThread {
   let asked = 0
   let answered = 0
   let ended = false
+  let watch: NodeJS.Timeout | undefined
 
-  const script = new URL(`hash-thread${extname(import.meta.filename)}`, import.meta.url)
   const worker = new Worker(script, { workerData: ring, name: 'hashing' })
-  // What waits for a hash has a deadline of its own, and keeps the process alive.
   worker.unref()
-  worker.on('message', collect)
-  worker.on('error', () => undefined)
+  worker.on('message', takeAnswers)
+  worker.on('error', onEnd)
   worker.on('exit', () => {
     ended = true
     onEnd()
-    collect()
+    takeAnswers()
     for (const { body, answer } of waiting.splice(0)) answer(hash('sha256', body, 'hex'))
   })
-
-  const tell = (told: RoomTold): void => worker.postMessage(told)
-  // The thread lets go of a room that was not given back once nobody here holds it.
-  const forgotten = new FinalizationRegistry<number>(number => tell({ number, room: null }))
 
   function numberOf(room: SharedArrayBuffer): number {
     const known = numbers.get(room)
     if (known !== undefined) return known
     rooms += 1
     numbers.set(room, rooms)
-    forgotten.register(room, rooms)
-    tell({ number: rooms, room })
+    const told: RoomTold = { number: rooms, room }
+    worker.postMessage(told)
     return rooms
   }
 
-  function collect(): void {
+  /** While something waits, an answer has to come between two looks. */
+  function watchOut(): void {
+    const seen = answered
+    watch = setTimeout(() => {
+      watch = undefined
+      takeAnswers()
+      if (waiting.length === 0) return
+      if (answered !== seen) return watchOut()
+      onEnd(new Error(`it gave no answer for ${STUCK_MS / 1000} s`))
+      void worker.terminate()
+    }, STUCK_MS).unref()
+  }
+
+  function takeAnswers(): void {
     const until = Atomics.load(counters, ANSWERED)
     let count = 0
     for (; answered !== until; answered = after(answered)) {
@@ -133,10 +161,14 @@ function startThread(onEnd: () => void): HashThread {
       asked = after(asked)
       return new Promise(answer => {
         waiting.push({ body, answer })
+        if (watch === undefined) watchOut()
         Atomics.store(counters, ASKED, asked)
         if (Atomics.load(counters, ASLEEP) === 1) Atomics.notify(counters, ASKED)
       })
     },
-    end: async () => void (await worker.terminate()),
+    end: async () => {
+      clearTimeout(watch)
+      await worker.terminate()
+    },
   }
 }

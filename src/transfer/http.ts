@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { Agent, type Dispatcher } from 'undici'
-import { type Allocate, type BodyWanted, type CollectedAnswer, collect } from '../collect.ts'
+import { type BodyWanted, type CollectedAnswer, collect, type Memory } from '../collect.ts'
 import type { TransferTimeouts } from './config.ts'
 import type { Headers } from './rate-headers.ts'
 
@@ -30,7 +30,7 @@ export interface Http {
   /** For a body that may be large, here or there: it streams. */
   request(request: StreamingRequest): Promise<Answer>
   /** For an answer that is wanted whole, and of a longer one the first `limit` bytes or a little more. */
-  collect(request: Request, limit: number, wanted?: BodyWanted, allocate?: Allocate): Promise<CollectedAnswer>
+  collect(request: Request, limit: number, wanted?: BodyWanted, memory?: Memory): Promise<CollectedAnswer>
 }
 
 /** The ways to Meta and to Storage: a pool each, so that neither waits behind the other. */
@@ -63,6 +63,5 @@ export function openConnections(concurrency: number, timeouts: TransferTimeouts)
 
 const over = (agent: Agent): Http => ({
   request: request => agent.request(request),
-  collect: (request, limit, wanted, allocate) =>
-    collect(agent, request, request.signal, limit, wanted, allocate),
+  collect: (request, limit, wanted, memory) => collect(agent, request, request.signal, limit, wanted, memory),
 })

@@ -60,7 +60,7 @@ export function createTransfer(config: TransferConfig, given?: Connections): Tra
   const connections = given ?? openConnections(config.concurrency, timeouts)
   const whatsapp = createWhatsApp(config, timeouts, connections.meta)
   const storage = createStorage(config, timeouts, connections.storage)
-  const rooms = openRooms(GATHER_LIMIT)
+  const rooms = openRooms({ bytes: GATHER_LIMIT, most: config.concurrency })
   const hasher = openHasher({ busy: () => underWay >= MANY })
   const parts = { config, timeouts, whatsapp, storage, rooms, hasher }
   let underWay = 0

@@ -26,8 +26,8 @@ export interface WhatsApp {
   /** Asks the Graph API where a media id's bytes are. Throws TransferError. */
   resolveMedia(claim: Claim, signal: AbortSignal): Promise<ResolvedMedia>
   /**
-   * Downloads what fits into one of these rooms at once, or, when that is null, begins a download that streams. Throws
-   * TransferError; `download_refused` asks for one fresh resolve.
+   * Downloads what fits into one of these rooms at once, or, when that is null, begins a download that streams. The room
+   * is the caller's to give back. Throws TransferError; `download_refused` asks for one fresh resolve.
    */
   openDownload(media: ResolvedMedia, rooms: Rooms | null, signal: AbortSignal): Promise<Download>
   /**
@@ -143,14 +143,14 @@ export function createWhatsApp(config: TransferConfig, timeouts: TransferTimeout
           return !REDIRECTS.has(status)
         }
         const way: (request: Request) => Promise<Answer | CollectedAnswer> =
-          rooms === null ? streaming : request => http.collect(request, rooms.bytes, wanted, rooms.take)
+          rooms === null ? streaming : request => http.collect(request, rooms.bytes, wanted, rooms)
         const answer = await get(url, `${url.pathname}${url.search}`, headers, signal, way).catch(error => {
           if (!signal.aborted) mediaHosts.failed(url, place)
           throw error
         })
         if (answer.statusCode >= 500) mediaHosts.failed(url, place)
         else if (answer.statusCode < 400) mediaHosts.served(url, place)
-        if (answer.statusCode === 200) return opened(answer)
+        if (answer.statusCode === 200) return opened(answer, rooms)
         const location = answer.headers.location
         if (!REDIRECTS.has(answer.statusCode) || typeof location !== 'string') {
           throw downloadFailure(refused(isCollected(answer) ? answer : await collected(answer)), Date.now())
@@ -179,10 +179,11 @@ export function createWhatsApp(config: TransferConfig, timeouts: TransferTimeout
 
 const isCollected = (answer: Answer | CollectedAnswer): answer is CollectedAnswer => 'end' in answer
 
-function opened(answer: Answer | CollectedAnswer): Download {
+function opened(answer: Answer | CollectedAnswer, rooms: Rooms | null): Download {
   const encoding = answer.headers['content-encoding']
   if (encoding !== undefined && encoding !== 'identity') {
-    if (!isCollected(answer)) letGo(answer.body)
+    if (isCollected(answer)) rooms?.giveBack(answer.body)
+    else letGo(answer.body)
     throw badAnswer('a download in an encoding that was not asked for', String(encoding))
   }
   return {

@@ -173,7 +173,7 @@ test('a download that breaks while its first bytes are looked at', async t => {
     timeouts: DEFAULT_TIMEOUTS,
     whatsapp,
     storage: transfer.storage,
-    rooms: openRooms(1),
+    rooms: openRooms({ bytes: 1, most: 1 }),
     hasher: openHasher({ busy: () => false }),
   }
   const media = { url: '', mimeType: null, sha256: null, size: null }
