@@ -106,6 +106,7 @@ function startThread(script: URL, onEnd: (reason?: unknown) => void): HashThread
   let watch: NodeJS.Timeout | undefined
 
   const worker = new Worker(script, { workerData: ring, name: 'hashing' })
+  // Only while something waits is the process kept alive, by the watch.
   worker.unref()
   worker.on('message', takeAnswers)
   worker.on('error', onEnd)
@@ -136,7 +137,7 @@ function startThread(script: URL, onEnd: (reason?: unknown) => void): HashThread
       if (answered !== seen) return watchOut()
       onEnd(new Error(`it gave no answer for ${STUCK_MS / 1000} s`))
       void worker.terminate()
-    }, STUCK_MS).unref()
+    }, STUCK_MS)
   }
 
   function takeAnswers(): void {
@@ -148,6 +149,7 @@ function startThread(script: URL, onEnd: (reason?: unknown) => void): HashThread
       count += 1
     }
     waiting.splice(0, count)
+    if (waiting.length === 0) watch?.unref()
   }
 
   return {
@@ -162,6 +164,7 @@ function startThread(script: URL, onEnd: (reason?: unknown) => void): HashThread
       return new Promise(answer => {
         waiting.push({ body, answer })
         if (watch === undefined) watchOut()
+        else watch.ref()
         Atomics.store(counters, ASKED, asked)
         if (Atomics.load(counters, ASLEEP) === 1) Atomics.notify(counters, ASKED)
       })
