@@ -97,6 +97,8 @@ export function openDatabase(options: DatabaseOptions, client: Client = openClie
         .select('id, claim_token')
         .eq('upload_status', 'UPLOADING')
         .eq('leased_by', worker)
+        // Released at the start, it did cost a worker: it has its pause to come.
+        .not('leased_until', 'is', null)
         .gt('id', found.at(-1)?.id ?? 0)
         .order('id')
         .limit(PAGE)

@@ -35,7 +35,7 @@ export async function startDataApi(): Promise<DataApi> {
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk)
-    const args = z.record(z.string(), z.unknown()).parse(JSON.parse(Buffer.concat(chunks).toString()))
+    const args = z.record(z.string(), z.unknown()).parse(JSON.parse(Buffer.concat(chunks).toString() || '{}'))
     calls.push({ method: request.method, path: request.url, headers: request.headers, args })
     const next = (answers.length > 1 ? answers.shift() : answers[0]) ?? { json: null }
     send(response, typeof next === 'function' ? await next(nameOf(request.url), args) : next)

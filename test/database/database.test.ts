@@ -119,6 +119,14 @@ describe('each call has the name, the arguments and the answer of its SQL functi
     ])
   })
 
+  test('held: what was released at the start is none of it, and waits for its pause', async () => {
+    api.answer({ json: [{ id: 7, claim_token: 2 }] })
+    assert.deepEqual(await database.held('w'), [{ id: 7, claimToken: 2 }])
+    const { searchParams } = new URL(api.calls.at(-1)?.path ?? '', 'http://api')
+    const asked = ['upload_status', 'leased_by', 'leased_until'].map(name => searchParams.get(name))
+    assert.deepEqual(asked, ['eq.UPLOADING', 'eq.w', 'not.is.null'])
+  })
+
   test('renew', async () => {
     const json = { held: [{ id: 7, claim_token: 2 }] }
     const keys = [

@@ -64,7 +64,7 @@ export const held: SqlFunction = (session, args) => {
   const { worker } = workerArgs.parse(args)
   return session.attachments
     .all()
-    .filter(row => holds(row, worker))
+    .filter(row => holds(row, worker) && row.leased_until !== null)
     .sort(by(row => row.id))
     .map(row => ({ id: row.id, claim_token: row.claim_token }))
 }
