@@ -27,7 +27,8 @@ const ARGUMENTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 const HELD = `
   select coalesce(jsonb_agg(jsonb_build_object('id', a.id, 'claim_token', a.claim_token) order by a.id), '[]') as answer
   from json_to_record($1) as given (worker text)
-  join public.attachments a on a.upload_status = 'UPLOADING' and a.leased_by = given.worker`
+  join public.attachments a on a.upload_status = 'UPLOADING' and a.leased_by = given.worker
+    and a.leased_until is not null`
 
 function statementFor(name: string): string {
   if (name === 'held') return HELD
