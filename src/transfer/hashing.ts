@@ -31,6 +31,7 @@ export interface HasherOptions {
   readonly busy: () => boolean
   /** How many the machine runs at once. */
   readonly threads?: number
+  /** What the thread runs. */
   readonly script?: URL
 }
 

@@ -25,7 +25,7 @@ async function asked<T>(json: unknown, call: () => Promise<T>) {
   api.answer({ json })
   const answer = await call()
   const last = api.calls.at(-1)
-  assert.equal(last?.method, 'POST')
+  assert.deepEqual([last?.method, last?.headers.apikey], ['POST', KEY])
   return { name: last?.path?.replace('/rest/v1/rpc/', ''), args: last?.args, answer }
 }
 
@@ -117,14 +117,6 @@ describe('each call has the name, the arguments and the answer of its SQL functi
       { id: 7, ...given, error_message },
       { id: 8, ...given, error_message },
     ])
-  })
-
-  test('held: what was released at the start is none of it, and waits for its pause', async () => {
-    api.answer({ json: [{ id: 7, claim_token: 2 }] })
-    assert.deepEqual(await database.held('w'), [{ id: 7, claimToken: 2 }])
-    const { searchParams } = new URL(api.calls.at(-1)?.path ?? '', 'http://api')
-    const asked = ['upload_status', 'leased_by', 'leased_until'].map(name => searchParams.get(name))
-    assert.deepEqual(asked, ['eq.UPLOADING', 'eq.w', 'not.is.null'])
   })
 
   test('renew', async () => {
@@ -263,11 +255,6 @@ describe('each call has the name, the arguments and the answer of its SQL functi
     assert.equal(name, 'pipeline_summary')
     assert.deepEqual(args, {})
     assert.deepEqual(answer, json)
-  })
-
-  test('the key goes along as apikey', async () => {
-    await asked({ released: [], worker_lost: [] }, () => database.release('w'))
-    assert.equal(api.calls[0]?.headers.apikey, KEY)
   })
 })
 
